@@ -1,0 +1,1 @@
+"""How the visibilities are kept: schema, writer, reader, manifest."""

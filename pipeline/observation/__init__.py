@@ -1,0 +1,1 @@
+"""What is observed: telescope, sky and geometry."""
