@@ -1,0 +1,59 @@
+# Everything runs in .venv, which 'setup' makes; PYTHON=... chooses the Python, RANKS=... the ranks of the demo.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench adios2-mpi adios2-plain clean
+
+PYTHON ?=
+export PYTHON
+
+BIN := .venv/bin
+RANKS ?= $(shell scripts/ranks)
+
+help:  ## this list
+	@echo "Dawnstream. 'make demo' shows what it does; 'make test' proves it."
+	@echo
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z0-9-]*\):.*## /  make \1:  /p' Makefile
+
+setup:  ## .venv with all that is needed (the other targets do this first)
+	@scripts/setup
+
+demo: setup  ## simulate the demo's piece of sky with the full SKA-Low array, and image it
+	scripts/mpirun -n $(RANKS) $(BIN)/dawnstream run configs/demo.yaml --overwrite
+	scripts/mpirun -n $(RANKS) $(BIN)/dawnstream image out/demo.dawn -o out/demo.fits --png out/demo.png --overwrite
+	@echo
+	@echo "The demo is done. Look at:"
+	@echo "  out/demo.dawn   visibilities, one ADIOS2 output per band ($(BIN)/dawnstream info out/demo.dawn)"
+	@echo "  out/demo.fits   image cube: right ascension, declination, frequency"
+	@echo "  out/demo.png    a picture of it"
+
+lint: setup  ## ruff, mypy, and the walls between the packages
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest -q tests/unit/test_walls.py
+
+test: lint  ## lint, then every test: serial first, then under 1, 2, 3, 4 and 6 MPI ranks
+	$(BIN)/python -m pytest -m "not mpi" tests
+	scripts/test-mpi 1 2 3 4 6
+
+bench: .venv/.bench  ## the numbers in the README, measured here
+	@for script in benchmarks/*.py; do \
+	  [ -f "$$script" ] || continue; \
+	  echo "== $$script"; \
+	  $(BIN)/python "$$script" || exit 1; \
+	done
+
+.venv/.bench: pyproject.toml | setup
+	@echo "set-up: what the benchmarks compare with"
+	@$(BIN)/python -m pip install -q -e ".[bench]"
+	@touch $@
+
+adios2-mpi: setup  ## an MPI build of ADIOS2: bands written by several ranks at once
+	@scripts/adios2 mpi
+
+adios2-plain: setup  ## back to the plain wheel of ADIOS2
+	@scripts/adios2 plain
+
+clean:  ## remove .venv, caches and the demo's results
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache out/demo.dawn out/demo.fits out/demo.png
+	find pipeline kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
