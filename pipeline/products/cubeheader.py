@@ -1,0 +1,171 @@
+"""The header of an image cube: where in the sky, in frequency and in polarisation its pixels lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import DatasetError
+from pipeline.products.settings import STOKES, ImageSettings
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+    from pipeline.products.beam import Beam
+
+#: How far a plane may lie from its place on an even frequency axis, in steps of it.
+_FREQUENCY_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class BandSummary:
+    """What the header needs of one band.
+
+    Attributes
+    ----------
+    frequency_hz, width_hz
+        Its middle and width.
+    beam
+        Of its point-spread function; None where it has none.
+    fraction_left_out
+        Share of the weights outside the uv range of the image.
+    start_utc
+        Begin of the first dump: MJD day, fraction.
+    phase_centre_rad
+        Right ascension and declination, ICRS.
+    array_lonlatheight
+        WGS84 longitude and latitude, rad, and height, m.
+    software
+        That made the dataset.
+    """
+
+    frequency_hz: float
+    width_hz: float
+    beam: Beam | None
+    fraction_left_out: float
+    start_utc: tuple[float, float]
+    phase_centre_rad: tuple[float, float]
+    array_lonlatheight: tuple[float, float, float]
+    software: str
+
+
+def cube_header(
+    bands: Sequence[BandSummary], settings: ImageSettings, stokes: str, names: dict[str, str]
+) -> Header:
+    """Make the header of a cube.
+
+    Parameters
+    ----------
+    bands
+        In order of frequency axis.
+    settings
+        How they were imaged.
+    stokes
+        The Stokes parameters along the last axis.
+    names
+        Values of OBJECT and TELESCOP.
+
+    Returns
+    -------
+    astropy.io.fits.Header
+
+    Raises
+    ------
+    DatasetError
+        If the bands are not even in frequency, as a FITS axis must be.
+    """
+    from astropy.io import fits
+    from astropy.time import Time
+
+    header = fits.Header()
+    header["SIMPLE"] = (True, "FITS")
+    header["BITPIX"] = -32
+    header["NAXIS"] = 4
+    for axis, length in enumerate((settings.size, settings.size, len(bands), len(stokes)), start=1):
+        header[f"NAXIS{axis}"] = length
+    header["EXTEND"] = True
+    header["BUNIT"] = ("Jy/beam", "brightness of a point source of 1 Jy is 1")
+    header["BTYPE"] = "Intensity"
+    for key, value in names.items():
+        header[key] = value
+    header["ORIGIN"] = bands[0].software
+    start = Time(*bands[0].start_utc, format="mjd", scale="utc", precision=6)
+    header["DATE-OBS"] = (start.isot, "begin of the first dump")
+    header["MJD-OBS"] = (start.mjd, "[d] the same")
+    header["TIMESYS"] = "UTC"
+    _describe_sky(header, bands[0], settings)
+    _describe_frequency(header, bands)
+    _describe_stokes(header, stokes)
+    _describe_beam(header, bands)
+    _describe_weights(header, bands, settings)
+    return header
+
+
+def _axis(header: Header, number: int, values: tuple[str, float, float, float, str]) -> None:
+    """Write the keywords of one axis: type, reference pixel (from 1), value there, step, unit."""
+    for key, value in zip(("CTYPE", "CRPIX", "CRVAL", "CDELT", "CUNIT"), values, strict=True):
+        header[f"{key}{number}"] = value
+
+
+def _describe_sky(header: Header, band: BandSummary, settings: ImageSettings) -> None:
+    """Describe right ascension and declination, in the projection that is even in direction cosines."""
+    import erfa
+
+    right_ascension, declination = (math.degrees(angle) for angle in band.phase_centre_rad)
+    cell = math.degrees(settings.cell_rad)
+    middle = settings.size // 2 + 1
+    _axis(header, 1, ("RA---SIN", middle, right_ascension, -cell, "deg"))
+    _axis(header, 2, ("DEC--SIN", middle, declination, cell, "deg"))
+    # Without LONPOLE, the rule for a phase centre at the north pole would turn the image by half a turn.
+    header["LONPOLE"] = (180.0, "[deg] native longitude of the north pole")
+    header["LATPOLE"] = (declination, "[deg] native latitude of the north pole")
+    header["RADESYS"] = "ICRS"
+    geocentric = erfa.gd2gc(1, *band.array_lonlatheight)
+    for key, value in zip(("OBSGEO-X", "OBSGEO-Y", "OBSGEO-Z"), geocentric, strict=True):
+        header[key] = (float(value), "[m] array, geocentric")
+
+
+def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:
+    """Describe frequency, as observed."""
+    frequency = np.array([band.frequency_hz for band in bands])
+    step = (frequency[-1] - frequency[0]) / (len(bands) - 1) if len(bands) > 1 else bands[0].width_hz
+    miss = np.abs(frequency - frequency[0] - step * np.arange(len(bands))) / step
+    if not (step > 0 and miss.max() <= _FREQUENCY_TOLERANCE):
+        raise DatasetError(
+            f"band {int(miss.argmax())} lies at {frequency[miss.argmax()] / 1e6:.6f} MHz, off an even "
+            f"frequency axis by {miss.max():.3g} steps; one cube holds bands of even steps only"
+        )
+    _axis(header, 3, ("FREQ", 1, float(frequency[0]), float(step), "Hz"))
+    header["RESTFRQ"] = (float(frequency[0]), "[Hz] of the first plane")
+    header["SPECSYS"] = ("TOPOCENT", "frequencies as observed")
+
+
+def _describe_stokes(header: Header, stokes: str) -> None:
+    """Describe Stokes parameters by their FITS numbers, I = 1 to V = 4."""
+    numbers = [list(STOKES).index(letter) + 1 for letter in stokes]
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    _axis(header, 4, ("STOKES", 1, numbers[0], step, ""))
+
+
+def _describe_beam(header: Header, bands: Sequence[BandSummary]) -> None:
+    """Describe the beam of the middle plane, and say where those of all planes are."""
+    beam = bands[len(bands) // 2].beam
+    if beam is not None:
+        header["BMAJ"] = (math.degrees(beam.major_rad), "[deg] of the plane in the middle")
+        header["BMIN"] = (math.degrees(beam.minor_rad), "[deg]")
+        header["BPA"] = (math.degrees(beam.angle_rad), "[deg] north through east")
+    if all(band.beam is not None for band in bands):
+        header["CASAMBM"] = (True, "the beams of all planes are in table BEAMS")
+
+
+def _describe_weights(header: Header, bands: Sequence[BandSummary], settings: ImageSettings) -> None:
+    """Say how the visibilities were weighted."""
+    header["WEIGHT"] = (settings.weight, "imaging weights")
+    if settings.weight == "briggs":
+        header["ROBUST"] = (settings.robust, "Briggs' robustness")
+    worst = max(band.fraction_left_out for band in bands)
+    header["LEFTOUT"] = (worst, "share of weights beyond half a wavelength a cell")
