@@ -125,16 +125,20 @@ def _fit_form(value: Floats, x: Floats, y: Floats) -> Floats | None:
     if value.size < 6:
         return None
     squares = np.stack([x * x, x * y, y * y], axis=1)
-    form: Floats = np.linalg.lstsq(squares * value[:, None], -np.log(value) * value, rcond=None)[0]
+    form = _least_squares(squares * value[:, None], -np.log(value) * value)
     for _ in range(_ITERATIONS):
         model = np.exp(-(squares @ form))
-        step: Floats = np.linalg.lstsq(-squares * model[:, None], value - model, rcond=None)[0]
+        step = _least_squares(-squares * model[:, None], value - model)
         form = form + step
         if np.abs(step).max() <= 1e-12 * np.abs(form).max():
             break
     a, b, c = form
     is_peak = np.isfinite(form).all() and a > 0 and 4 * a * c > b * b
     return form if is_peak else None
+
+
+def _least_squares(matrix: Floats, value: Floats) -> Floats:
+    return np.linalg.lstsq(matrix, value, rcond=None)[0].astype(np.float64)
 
 
 def _beam_of_form(form: Floats, cell_rad: float) -> Beam:

@@ -91,7 +91,7 @@ class CubeFile:
                 file.write(plane.astype(_PIXEL).tobytes())
         except OSError as error:
             raise DatasetError(
-                f"{self.path}: plane {frequency} cannot be written: {error.strerror}"
+                f"{self.path}: plane {frequency} cannot be written: {error.strerror}; free the disk and try again"
             ) from error
 
     def finish(self, header: Header, beams: list[Beam] | None) -> None:

@@ -51,7 +51,7 @@ class FakeBand:
     @contextlib.contextmanager
     def open(self, variables):
         self.openings.append(variables)
-        yield self if variables is None else FakeBand(self.header, [self._bare(b) for b in self.blocks])
+        yield self if "vis" in variables else FakeBand(self.header, [self._bare(b) for b in self.blocks])
 
     @staticmethod
     def _bare(block):
@@ -63,10 +63,7 @@ class FakeBand:
 
 def random_band(rng, n_stations, extent_m, channel_hz, n_dumps, sources, autocorrelations=False, split=2):
     """Make a band of random station tracks; `sources` is (source, 6): l, m, I, Q, U, V."""
-    first = np.array(
-        [(p, q) for p in range(n_stations) for q in range(p if autocorrelations else p + 1, n_stations)],
-        np.int32,
-    )
+    first = np.stack(np.triu_indices(n_stations, 0 if autocorrelations else 1), 1).astype(np.int32)
     header = Header(np.array(channel_hz), first)
     uvw = rng.uniform(-extent_m / 2, extent_m / 2, (n_dumps, n_stations, 3))
     vis = visibilities(uvw, first, header.channel_hz, sources).astype(np.complex64)
@@ -81,8 +78,9 @@ def random_band(rng, n_stations, extent_m, channel_hz, n_dumps, sources, autocor
 
 def visibilities(station_uvw, baselines, channel_hz, sources):
     """Return (time, channel, baseline, pol) complex128."""
-    l, m, i, q, u, v = np.asarray(sources, float).T
-    lmn = np.stack([l, m, np.sqrt(1 - l**2 - m**2) - 1])
+    sources = np.asarray(sources, float)
+    i, q, u, v = sources[:, 2:].T
+    lmn = _lmn(sources[:, :2].T)
     b = np.stack([i + q, u + 1j * v, u - 1j * v, i - q], axis=1)
     uvw = station_uvw[:, baselines[:, 0]] - station_uvw[:, baselines[:, 1]]
     out = [np.exp(2j * np.pi * f / C * (uvw @ lmn)) @ b for f in channel_hz]
@@ -90,7 +88,7 @@ def visibilities(station_uvw, baselines, channel_hz, sources):
 
 
 def flatten(band):
-    """Return uvw in wavelengths (sample, 3), weights (sample,) and vis (sample, pol) of cross-correlations."""
+    """Return uvw in wavelengths (sample, 3), weight (sample,) and vis (sample, pol) without autocorrelations."""
     cross = band.header.baselines[:, 0] != band.header.baselines[:, 1]
     pairs = band.header.baselines[cross]
     uvw, weight, vis = [], [], []
@@ -104,11 +102,14 @@ def flatten(band):
     return np.concatenate(uvw), np.concatenate(weight), np.concatenate(vis)
 
 
-def dirty_at(uvw, weight, vis, l, m):
-    """Return the dirty image at directions (pixel,) from uvw in wavelengths, by a direct sum."""
-    lmn = np.stack([l, m, np.sqrt(1 - l**2 - m**2) - 1])
+def _lmn(lm):
+    return np.concatenate([lm, [np.sqrt(1 - (lm**2).sum(axis=0)) - 1]])
+
+
+def dirty_at(uvw, weight, vis, lm):
+    """Return the dirty image at directions (2, pixel) from uvw in wavelengths, by a direct sum."""
     used = weight > 0
-    phasor = np.exp(-2j * np.pi * (uvw[used] @ lmn))
+    phasor = np.exp(-2j * np.pi * (uvw[used] @ _lmn(lm)))
     return ((weight[used] * vis[used]) @ phasor).real / weight.sum()
 
 
