@@ -1,0 +1,127 @@
+"""Packing of stations into panels and scattering of totals to baselines, for the products of `cpu`.
+
+Panels are laid out as `tiles.add_block` wants them. Rows, columns and terms past the last station or source keep
+what was there before: their products are never read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+from numpy.typing import NDArray
+
+from kernels.tiles import BLOCK, OPTIONS, total_of
+from kernels.vector import TILE_BYTES, TILE_ROWS
+
+Array = NDArray[Any]
+
+
+@njit(**OPTIONS)
+def pack_rows(
+    phasors: Array, coefficients: Array, s0: int, n_terms: int, p0: int, p1: int, left: Array
+) -> None:
+    """Pack coefficient * K of stations p0 <= p < p1 as the left panel of every set of coefficients."""
+    for c in range(coefficients.shape[1]):
+        panel = left[c]
+        for s in range(n_terms):
+            coefficient = coefficients[s0 + s, c]
+            re, im = phasors[0, s0 + s], phasors[1, s0 + s]
+            for p in range(p0, p1):
+                row = p - p0
+                at = ((row // TILE_ROWS * BLOCK + s) * TILE_ROWS + row % TILE_ROWS) * 2
+                panel[at] = coefficient * re[p]
+                panel[at + 1] = coefficient * im[p]
+
+
+@njit(**OPTIONS)
+def pack_columns(phasors: Array, s0: int, n_terms: int, q0: int, q1: int, right: Array) -> None:
+    """Pack K of stations q0 <= q < q1 as the right panel."""
+    n_columns = TILE_BYTES // phasors.itemsize
+    for j in range((q1 - q0 + n_columns - 1) // n_columns):
+        start = q0 + j * n_columns
+        width = min(n_columns, q1 - start)
+        for s in range(n_terms):
+            for part in range(2):
+                at = ((j * BLOCK + s) * 2 + part) * n_columns
+                row = phasors[part, s0 + s]
+                for c in range(width):
+                    right[at + c] = row[start + c]
+
+
+@njit(**OPTIONS)
+def pack_jones_rows(
+    phasors: Array, jones: Array, coherency: Array, s0: int, s1: int, p0: int, p1: int, left: Array
+) -> None:
+    """Pack K_p J_p C_s as left rows (station, i) and terms (source, k)."""
+    for p in range(p0, p1):
+        for s in range(s0, s1):
+            phasor = complex(phasors[0, s, p], phasors[1, s, p])
+            xx, yy = coherency[s, 0], coherency[s, 1]
+            xy = complex(coherency[s, 2], coherency[s, 3])
+            yx = complex(coherency[s, 2], -coherency[s, 3])
+            for i in range(2):
+                jx, jy = phasor * jones[p, s, i, 0], phasor * jones[p, s, i, 1]
+                row = 2 * (p - p0) + i
+                at = ((row // TILE_ROWS * BLOCK + 2 * (s - s0)) * TILE_ROWS + row % TILE_ROWS) * 2
+                first, second = jx * xx + jy * yx, jx * xy + jy * yy
+                left[at], left[at + 1] = first.real, first.imag
+                left[at + 2 * TILE_ROWS], left[at + 2 * TILE_ROWS + 1] = second.real, second.imag
+
+
+@njit(**OPTIONS)
+def pack_jones_columns(
+    phasors: Array, jones: Array, s0: int, s1: int, q0: int, q1: int, right: Array
+) -> None:
+    """Pack K_q J_q as right columns (station, j) and terms (source, k)."""
+    n_columns = TILE_BYTES // phasors.itemsize
+    for q in range(q0, q1):
+        for s in range(s0, s1):
+            phasor = complex(phasors[0, s, q], phasors[1, s, q])
+            for j in range(2):
+                column = 2 * (q - q0) + j
+                for k in range(2):
+                    value = phasor * jones[q, s, j, k]
+                    term = column // n_columns * BLOCK + 2 * (s - s0) + k
+                    at = 2 * term * n_columns + column % n_columns
+                    right[at], right[at + n_columns] = value.real, value.imag
+
+
+@njit(**OPTIONS)
+def scatter_scalar(
+    totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array
+) -> None:
+    """Round the totals of a macro tile into the rows of ``out``."""
+    n_columns = totals.shape[3] // (2 * TILE_ROWS)
+    for p in range(p0, p1):
+        for q in range(max(p, q0), q1):
+            row = baseline_index[p, q]
+            if row < 0:
+                continue
+            xx = total_of(totals[0], n_columns, p - p0, q - q0)
+            if totals.shape[0] == 1:
+                out[row, 0] = out[row, 3] = xx
+                out[row, 1] = out[row, 2] = 0.0
+            else:
+                real_xy = total_of(totals[2], n_columns, p - p0, q - q0)
+                imag_xy = 1j * total_of(totals[3], n_columns, p - p0, q - q0)
+                out[row, 0] = xx
+                out[row, 1] = real_xy + imag_xy
+                out[row, 2] = real_xy - imag_xy
+                out[row, 3] = total_of(totals[1], n_columns, p - p0, q - q0)
+
+
+@njit(**OPTIONS)
+def scatter_matrix(
+    totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array
+) -> None:
+    """Round the 2 x 2 totals of a macro tile into the rows of ``out``."""
+    n_columns = totals.shape[2] // (2 * TILE_ROWS)
+    for p in range(p0, p1):
+        for q in range(max(p, q0), q1):
+            row = baseline_index[p, q]
+            if row < 0:
+                continue
+            for i in range(2):
+                for j in range(2):
+                    out[row, 2 * i + j] = total_of(totals, n_columns, 2 * (p - p0) + i, 2 * (q - q0) + j)
