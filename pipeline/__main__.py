@@ -1,0 +1,5 @@
+"""``python -m pipeline`` is ``dawnstream``."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""The command line: parse, call, print; nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from pipeline.errors import DawnstreamError
+from pipeline.telemetry.progress import Style
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="dawnstream",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="What the correlator of a telescope like SKA-Low would put out: visibilities, channel by channel, "
+    "averaged over MPI, written with ADIOS2, imaged into a cube.\n\n"
+    "Begin with a configuration: `dawnstream plan configs/demo.yaml` says what a run would cost, "
+    "`mpirun -n 2 dawnstream run configs/demo.yaml` makes the dataset, "
+    "`dawnstream image out/demo.dawn -o out/demo.fits` images it.",
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The observation, a YAML file.")]
+DatasetPath = Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset, a folder NAME.dawn.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+RanksPerNode = Annotated[
+    int | None,
+    typer.Option(
+        "--ranks-per-node", min=1, help="Divide the ranks into nodes of so many; default: the real ones."
+    ),
+]
+ProgressStyle = Annotated[
+    Style, typer.Option("--progress", help="A bar, lines or nothing; auto is a bar on a terminal of its own.")
+]
+
+
+@app.command()
+def plan(
+    config: ConfigPath,
+    ranks: Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks, one per GPU.")] = 1,
+    ranks_per_node: RanksPerNode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would do, hold and write, without doing it."""
+    from pipeline.configfile import load_config
+    from pipeline.inputs import load_inputs
+    from pipeline.plan import make_plan
+    from pipeline.telemetry.describe import describe_plan, ownership
+
+    loaded = load_config(config)
+    inputs = load_inputs(loaded)
+    made = make_plan(loaded, inputs.sizes, ranks, ranks_per_node or ranks)
+    if as_json:
+        _print_json({**made.as_dict(), "notes": inputs.notes, "ownership": ownership(made)})
+    else:
+        print(describe_plan(loaded, inputs, made))
+
+
+@app.command()
+def check(config: ConfigPath) -> None:
+    """Check everything of a configuration that can be checked without running it."""
+    from pipeline.configfile import load_config
+    from pipeline.inputs import load_inputs
+    from pipeline.prepare import check_observation
+
+    loaded = load_config(config)
+    inputs = load_inputs(loaded)
+    check_observation(loaded, inputs)
+    for note in inputs.notes:
+        print(note)
+    print(f"{config}: good")
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    overwrite: Overwrite = False,
+    ranks_per_node: RanksPerNode = None,
+    progress: ProgressStyle = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Make the dataset of an observation: `mpirun -n N dawnstream run CONFIG`."""
+    from pipeline.parallel.topology import World
+    from pipeline.prepare import prepare
+    from pipeline.run import run as run_observation
+    from pipeline.telemetry.describe import describe_report
+
+    with World(ranks_per_node) as world:
+
+        def work() -> None:
+            prepared = prepare(config, world)
+            if world.rank == 0:
+                _say(*prepared.inputs.notes, prepared.device.describe())
+            report = run_observation(prepared, world, overwrite, progress)
+            if world.rank == 0 and as_json:
+                _print_json({"dataset": str(prepared.config.output.path), **report.as_dict()})
+            elif world.rank == 0:
+                print(describe_report(report, prepared.config.output.path))
+
+        _on_all_ranks(world.rank, work)
+
+
+@app.command()
+def info(dataset: DatasetPath, as_json: AsJson = False) -> None:
+    """Say what a dataset holds."""
+    from pipeline.dataset.verify import describe_dataset
+    from pipeline.telemetry.describe import describe_info
+
+    described = describe_dataset(dataset)
+    _print_json(described) if as_json else print(describe_info(described))
+
+
+@app.command()
+def verify(dataset: DatasetPath, progress: ProgressStyle = "auto", as_json: AsJson = False) -> None:
+    """Read a dataset through, and compare every checksum, step and shape."""
+    from pipeline.dataset.verify import verify_dataset
+    from pipeline.telemetry.describe import describe_verification
+    from pipeline.telemetry.progress import show_count
+
+    with show_count("verifying", progress) as count:
+        report = verify_dataset(dataset, count)
+    print(describe_verification(report))
+
+
+@app.command()
+def image(
+    dataset: DatasetPath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The cube, a FITS file.")],
+    png: Annotated[Path | None, typer.Option("--png", help="Draw a plane, too.")] = None,
+    plane: Annotated[int, typer.Option("--plane", min=0, help="Which band to draw.")] = 0,
+    stokes: Annotated[str, typer.Option("--stokes", help="One or several of IQUV.")] = "I",
+    overwrite: Overwrite = False,
+    progress: ProgressStyle = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Image every band of a dataset into one FITS cube: `[mpirun -n N] dawnstream image DATASET -o CUBE`."""
+    from pipeline.parallel.topology import World
+    from pipeline.products.make import make_images
+
+    with World() as world:
+
+        def work() -> None:
+            made = make_images(dataset, output, stokes, world, overwrite, progress)
+            if world.rank == 0 and png is not None:
+                from pipeline.products.png import png_plane
+
+                png_plane(output, plane, png)
+
+        _on_all_ranks(world.rank, work)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors that complete and check YAML."""
+    from pipeline.configfile import json_schema
+
+    print(json_schema())
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _fail(error: DawnstreamError) -> NoReturn:
+    _say(f"dawnstream: {error}")
+    raise SystemExit(error.exit_code)
+
+
+def _on_all_ranks(rank: int, work: Callable[[], T]) -> T:
+    """Do what fails on every rank alike, and let the first rank alone say why."""
+    try:
+        return work()
+    except DawnstreamError as error:
+        if rank == 0:
+            _fail(error)
+        raise SystemExit(error.exit_code) from None
+
+
+def main() -> None:
+    """Run the command line; end with the exit code of the error, if there is one."""
+    try:
+        app()
+    except DawnstreamError as error:
+        _fail(error)

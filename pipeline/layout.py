@@ -1,0 +1,230 @@
+"""The averaging tree laid out on ranks and nodes: pure functions of plain integers.
+
+Communicators carry a layout out; they never decide it, so every rank of any machine can be looked at
+in one process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+from pipeline.errors import PlanError
+
+
+def share(n: int, parts: int, part: int) -> tuple[int, int]:
+    """Return first and last + 1 of one of the contiguous parts of ``range(n)``.
+
+    Lengths differ by one at most, longer parts come first.
+
+    Examples
+    --------
+    >>> [share(7, 3, part) for part in range(3)]
+    [(0, 3), (3, 5), (5, 7)]
+    """
+    size, longer = divmod(n, parts)
+    start = part * size + min(part, longer)
+    return start, start + size + (part < longer)
+
+
+def partition(n: int, parts: int) -> list[tuple[int, int]]:
+    """Return all parts of ``range(n)``, each as `share` gives it."""
+    return [share(n, parts, part) for part in range(parts)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """What one rank does.
+
+    Attributes
+    ----------
+    rank, node, node_rank
+        Its place: node and node-rank as the layout counts them.
+    group, group_node
+        Its group, and which node of the group its node is.
+    bands
+        First and last + 1 of the bands its group makes.
+    channels
+        First and last + 1 of its channels within every such band.
+    """
+
+    rank: int
+    node: int
+    node_rank: int
+    group: int
+    group_node: int
+    bands: tuple[int, int]
+    channels: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Which rank predicts and averages what.
+
+    Attributes
+    ----------
+    n_channels
+        Fine channels of the observation.
+    node, group
+        Channels per first average, first averages per band.
+    n_ranks, ranks_per_node
+        The machine.
+    nodes_per_group
+        Nodes that make a band together; divides `group` and the number of nodes.
+    """
+
+    n_channels: int
+    node: int
+    group: int
+    n_ranks: int
+    ranks_per_node: int
+    nodes_per_group: int
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return self.n_ranks // self.ranks_per_node
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups, which never talk to each other."""
+        return self.n_nodes // self.nodes_per_group
+
+    @property
+    def channels_per_band(self) -> int:
+        """Fine channels averaged into a band."""
+        return self.node * self.group
+
+    @property
+    def n_bands(self) -> int:
+        """Number of bands."""
+        return self.n_channels // self.channels_per_band
+
+    @property
+    def sextets_per_node(self) -> int:
+        """First averages of a band that one node makes."""
+        return self.group // self.nodes_per_group
+
+    @property
+    def channels_per_node(self) -> int:
+        """Channels of a band that one node predicts."""
+        return self.sextets_per_node * self.node
+
+    @property
+    def averages_first(self) -> bool:
+        """Whether every rank holds whole sextets, and so averages them before anything is sent."""
+        return self.sextets_per_node % self.ranks_per_node == 0
+
+    @property
+    def channels_per_item(self) -> int:
+        """Channels summed on the rank that predicts them: a sextet's, or one."""
+        return self.node if self.averages_first else 1
+
+    def items_per_rank(self) -> list[int]:
+        """Return how many items each rank of a node sends into the exchange on its node."""
+        bounds = partition(self.channels_per_node, self.ranks_per_node)
+        return [(stop - start) // self.channels_per_item for start, stop in bounds]
+
+    @property
+    def busiest_channels(self) -> int:
+        """Channels predicted by the rank that predicts most, over all its bands."""
+        bands = -(-self.n_bands // self.n_groups)
+        return bands * -(-self.channels_per_node // self.ranks_per_node)
+
+    @property
+    def efficiency(self) -> float:
+        """Mean load of the ranks over the largest."""
+        return self.n_channels / (self.n_ranks * self.busiest_channels)
+
+    def role(self, rank: int) -> Role:
+        """Say what one rank does."""
+        node, node_rank = divmod(rank, self.ranks_per_node)
+        group, group_node = divmod(node, self.nodes_per_group)
+        start, stop = share(self.channels_per_node, self.ranks_per_node, node_rank)
+        first = group_node * self.channels_per_node
+        return Role(
+            rank=rank,
+            node=node,
+            node_rank=node_rank,
+            group=group,
+            group_node=group_node,
+            bands=share(self.n_bands, self.n_groups, group),
+            channels=(first + start, first + stop),
+        )
+
+    def baseline_slice(self, n_baselines: int, node_rank: int, group_node: int) -> tuple[int, int]:
+        """Return the baselines whose band average ends on a rank of a group."""
+        start, stop = share(n_baselines, self.ranks_per_node, node_rank)
+        low, high = share(stop - start, self.nodes_per_group, group_node)
+        return start + low, start + high
+
+
+def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Layout:
+    """Lay the averaging tree out on a machine.
+
+    Of the ways there are, the one with the smallest largest load is taken, and of those the one with the
+    fewest nodes in a group, which sends least between nodes.
+
+    Parameters
+    ----------
+    n_channels, node, group
+        Fine channels; channels per first average; first averages per band.
+    n_ranks, ranks_per_node
+        The machine.
+
+    Raises
+    ------
+    PlanError
+        If there is no way; the message names the nearest numbers of ranks for which there is one.
+    """
+    layout, reason = _try(n_channels, node, group, n_ranks, ranks_per_node)
+    if layout is not None:
+        return layout
+    near = list(_nearest(n_channels, node, group, n_ranks, ranks_per_node))
+    machine = f"{n_ranks} ranks, {ranks_per_node} on a node"
+    tree = f"{n_channels} channels, averaging.node {node} x averaging.group {group}"
+    hint = " or ".join(map(str, near)) or "none with so many ranks on a node; use fewer ranks per node"
+    raise PlanError(f"{machine}, cannot make {tree}: {reason}; nearest number of ranks that can: {hint}")
+
+
+def _try(
+    n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int
+) -> tuple[Layout | None, str]:
+    """Return a layout, or why there is none."""
+    if n_ranks < 1 or ranks_per_node < 1:
+        return None, "there must be at least one rank, and one on a node"
+    if n_ranks > n_channels:
+        return None, f"there are more ranks than channels ({n_ranks} > {n_channels})"
+    if n_ranks % ranks_per_node:
+        return None, "every node must have the same number of ranks"
+    n_nodes = n_ranks // ranks_per_node
+    common = math.gcd(n_nodes, group)
+    ways = (
+        Layout(n_channels, node, group, n_ranks, ranks_per_node, size)
+        for size in range(1, common + 1)
+        if common % size == 0
+    )
+    whole = [
+        way
+        for way in ways
+        if way.n_groups <= way.n_bands and way.channels_per_node >= ranks_per_node
+    ]  # fmt: skip
+    if not whole:
+        return None, (
+            f"no number of nodes in a group divides both {n_nodes} nodes and averaging.group {group} "
+            "and leaves every group a band and every rank a channel"
+        )
+    return min(whole, key=lambda way: (way.busiest_channels, way.nodes_per_group)), ""
+
+
+def _nearest(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Iterator[int]:
+    """Yield the next smaller and the next larger number of ranks that can be laid out."""
+    below = range(min(n_ranks - 1, n_channels), 0, -1)
+    above = range(n_ranks + 1, n_channels + 1)
+    for candidates in (below, above):
+        for candidate in candidates:
+            per_node = min(ranks_per_node, candidate)
+            if _try(n_channels, node, group, candidate, per_node)[0] is not None:
+                yield candidate
+                break

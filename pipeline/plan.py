@@ -1,0 +1,189 @@
+"""The plan: what a run will do, hold and write, known before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.errors import PlanError
+from pipeline.layout import Layout, lay_out
+
+SPEED_OF_LIGHT_M_S = 299792458.0
+#: Bytes of one visibility sample in flight: four complex64 and the float32 weight.
+CELL_BYTES = 4 * 8 + 4
+#: Buffers of predicted items, and of bands to write, that circulate on a rank.
+N_BUFFERS = 2
+#: A rank works through at least so many blocks, so that its stages overlap and readers get news.
+MIN_BLOCKS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """What the observation's inputs hold.
+
+    Attributes
+    ----------
+    n_stations, n_baselines, n_sources
+        Stations, kept baselines, sources.
+    longest_m
+        Length of the longest kept baseline.
+    """
+
+    n_stations: int
+    n_baselines: int
+    n_sources: int
+    longest_m: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A run, laid out.
+
+    Attributes
+    ----------
+    layout
+        Who predicts and averages what.
+    sizes
+        What the inputs hold.
+    n_dumps
+        Dumps of the observation.
+    block_dumps
+        Dumps that travel together: one ADIOS2 step.
+    memory_bytes
+        What the busiest rank holds in arrays.
+    decorrelation
+        Fraction of a source's amplitude lost by averaging a band, on the longest kept baseline for a
+        source at the edge of the image.
+    """
+
+    layout: Layout
+    sizes: Sizes
+    n_dumps: int
+    block_dumps: int
+    memory_bytes: int
+    decorrelation: float
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks, and so ADIOS2 steps, of a band."""
+        return -(-self.n_dumps // self.block_dumps)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Visibilities before averaging (four complex64 per sample)."""
+        return self.layout.n_channels * self.n_dumps * self.sizes.n_baselines * 32
+
+    @property
+    def reduced_bytes(self) -> int:
+        """Visibilities and weights as written."""
+        return self.layout.n_bands * self.n_dumps * self.sizes.n_baselines * CELL_BYTES
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """Return first and last + 1 dump of every block."""
+        starts = range(0, self.n_dumps, self.block_dumps)
+        return [(start, min(start + self.block_dumps, self.n_dumps)) for start in starts]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain numbers, for JSON and the manifest."""
+        layout = self.layout
+        return {
+            **dataclasses.asdict(layout),
+            "n_nodes": layout.n_nodes,
+            "n_groups": layout.n_groups,
+            "n_bands": layout.n_bands,
+            "channels_per_band": layout.channels_per_band,
+            "channels_per_busiest_rank": layout.busiest_channels,
+            "averages_before_exchange": layout.averages_first,
+            "efficiency": layout.efficiency,
+            **dataclasses.asdict(self.sizes),
+            "n_dumps": self.n_dumps,
+            "block_dumps": self.block_dumps,
+            "n_blocks": self.n_blocks,
+            "memory_bytes_per_rank": self.memory_bytes,
+            "raw_bytes": self.raw_bytes,
+            "reduced_bytes": self.reduced_bytes,
+            "decorrelation": self.decorrelation,
+        }
+
+
+def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -> Plan:
+    """Plan a run.
+
+    Parameters
+    ----------
+    config
+        The observation.
+    sizes
+        What its inputs hold.
+    n_ranks, ranks_per_node
+        The machine.
+
+    Raises
+    ------
+    PlanError
+        If the averaging tree cannot be laid out, or one dump does not fit the memory allowed.
+    """
+    layout = lay_out(
+        config.spectrum.channels, config.averaging.node, config.averaging.group, n_ranks, ranks_per_node
+    )
+    n_dumps = config.time.dumps
+    real_bytes = 8 if config.compute.precision == "double" else 4
+    fixed, per_dump = memory_bytes(layout, sizes, real_bytes)
+    allowed = config.compute.memory_bytes
+    if fixed + per_dump > allowed:
+        raise PlanError(
+            f"compute.memory: {allowed / 1e9:.3g} GB per rank is too little: one dump of "
+            f"{sizes.n_baselines} baselines needs {(fixed + per_dump) / 1e9:.3g} GB; "
+            "raise compute.memory, use more ranks or keep fewer baselines"
+        )
+    block_dumps = min(int((allowed - fixed) // per_dump), -(-n_dumps // MIN_BLOCKS))
+    return Plan(
+        layout=layout,
+        sizes=sizes,
+        n_dumps=n_dumps,
+        block_dumps=block_dumps,
+        memory_bytes=fixed + block_dumps * per_dump,
+        decorrelation=band_decorrelation(
+            config.averaging.node * config.averaging.group,
+            config.spectrum.width_hz,
+            sizes.longest_m,
+            config.image.size * config.image.cell_rad / 2,
+        ),
+    )
+
+
+def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int) -> tuple[int, int]:
+    """Return what the busiest rank holds: bytes whatever the block, and bytes per dump of a block.
+
+    The busiest rank is the one that writes: rank 0 of a group.
+    """
+    items = max(layout.items_per_rank())
+    slice_1 = -(-sizes.n_baselines // layout.ranks_per_node)
+    slice_2 = -(-slice_1 // layout.nodes_per_group)
+    predicted = (N_BUFFERS * items + 1) * sizes.n_baselines
+    exchanged = sum(layout.items_per_rank()) * slice_1 if layout.ranks_per_node > 1 else 0
+    folded = layout.sextets_per_node * slice_1 + (layout.group + 1) * slice_2
+    # One more than circulate, as ADIOS2 keeps a copy of a step until it is on disk.
+    written = (N_BUFFERS + 1) * sizes.n_baselines
+    geometry = sizes.n_stations * 3 * 8 + sizes.n_sources * 8 * 8
+    phasors = 2 * sizes.n_sources * sizes.n_stations * real_bytes
+    scratch = sizes.n_baselines * 8 * real_bytes + sizes.n_stations**2 * 4
+    return phasors + scratch, (predicted + exchanged + folded + written) * CELL_BYTES + geometry
+
+
+def band_decorrelation(n_channels: int, width_hz: float, baseline_m: float, angle_rad: float) -> float:
+    """Return the amplitude lost by averaging channels: one less the Dirichlet kernel.
+
+    A source at `angle_rad` from the phase centre turns by 2 pi width b sin(angle) / c from one channel to
+    the next on a baseline of length b that lies along the offset, which is the worst case (Thompson,
+    Moran & Swenson, Interferometry and Synthesis in Radio Astronomy, 3rd ed., section 6.3).
+    """
+    half_turn = math.pi * width_hz * baseline_m * math.sin(min(angle_rad, math.pi / 2)) / SPEED_OF_LIGHT_M_S
+    if half_turn == 0:
+        return 0.0
+    if n_channels * half_turn >= math.pi:
+        # Past the first null every baseline in between is lost too.
+        return 1.0
+    return 1.0 - math.sin(n_channels * half_turn) / (n_channels * math.sin(half_turn))

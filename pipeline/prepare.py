@@ -1,0 +1,119 @@
+"""Everything a run needs, checked before its first dump."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.configfile import load_config
+from pipeline.dataset.storage import check_space, check_writable
+from pipeline.errors import PlanError
+from pipeline.inputs import Inputs, load_inputs
+from pipeline.observation.geometry import Geometry
+from pipeline.parallel.device import Device, open_device
+from pipeline.parallel.topology import World, together
+from pipeline.plan import Plan, make_plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """An observation ready to run on this rank.
+
+    Attributes
+    ----------
+    config, inputs, plan, geometry
+        The observation.
+    device
+        What this rank computes on.
+    """
+
+    config: Config
+    inputs: Inputs
+    plan: Plan
+    geometry: Geometry
+    device: Device
+
+
+def observation_geometry(config: Config, inputs: Inputs) -> Geometry:
+    """Return the geometry of an observation."""
+    centre, time = config.phase_centre, config.time
+    return Geometry(
+        inputs.telescope, inputs.sky, centre.ra_rad, centre.dec_rad, time.start_utc, time.integration_s
+    )
+
+
+def check_observation(config: Config, inputs: Inputs) -> None:
+    """Check what only the whole observation can break.
+
+    Raises
+    ------
+    ConfigError
+        If the phase centre sets, or the times lie outside the tables of the Earth's rotation.
+    DatasetError
+        If the output cannot be written.
+    """
+    observation_geometry(config, inputs).check_phase_centre_is_up(config.time.dumps)
+    check_writable(config.output.path)
+
+
+def prepare(path: Path, world: World) -> Prepared:
+    """Read, plan and check an observation: files on the first rank, devices and memory on all.
+
+    Parameters
+    ----------
+    path
+        The configuration.
+    world
+        The ranks.
+
+    Raises
+    ------
+    ConfigError, PlanError, DeviceError, DatasetError
+        On every rank alike, the error of the first rank that found one.
+    """
+
+    def read() -> tuple[Config, Inputs, Plan] | None:
+        if world.rank > 0:
+            return None
+        config = load_config(path)
+        inputs = load_inputs(config)
+        plan = make_plan(config, inputs.sizes, world.size, world.ranks_per_node)
+        check_observation(config, inputs)
+        check_space(config.output.path, plan.reduced_bytes)
+        return config, inputs, plan
+
+    config, inputs, plan = world.comm.bcast(together(world.comm, read))
+
+    def make_ready() -> Prepared:
+        check_memory(plan, world.n_local)
+        compute = config.compute
+        device = open_device(compute.backend, compute.precision, world.local_rank, world.n_threads)
+        return Prepared(config, inputs, plan, observation_geometry(config, inputs), device)
+
+    return together(world.comm, make_ready)
+
+
+def check_memory(plan: Plan, n_local: int) -> None:
+    """Check that the machine's free memory holds the arrays of its ranks.
+
+    Raises
+    ------
+    PlanError
+        If it does not.
+    """
+    free = _available_bytes()
+    needed = plan.memory_bytes * n_local
+    if needed > free:
+        raise PlanError(
+            f"{n_local} ranks on this machine need {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free; "
+            "lower compute.memory, use fewer ranks per machine or keep fewer baselines"
+        )
+
+
+def _available_bytes() -> int:
+    """Return what Linux thinks can be had without swapping: free memory and what caches give back."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    raise PlanError("/proc/meminfo has no line MemAvailable; Dawnstream needs Linux 3.14 or newer")

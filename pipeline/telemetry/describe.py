@@ -1,0 +1,121 @@
+"""Plans and reports in words, for people."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.inputs import Inputs
+from pipeline.plan import Plan
+from pipeline.telemetry.report import Report
+
+_MOST_RANKS_LISTED = 12
+
+
+def human_bytes(n_bytes: float) -> str:
+    """Write a number of bytes with a decimal prefix.
+
+    Examples
+    --------
+    >>> human_bytes(2.6e15)
+    '2.60 PB'
+    """
+    prefixes = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+    power = min(int(math.log10(max(n_bytes, 1)) // 3), len(prefixes) - 1)
+    digits = 0 if power == 0 else 2
+    return f"{n_bytes / 1000**power:.{digits}f} {prefixes[power]}"
+
+
+def rows(pairs: list[tuple[str, str]]) -> str:
+    """Write names and values as two columns."""
+    width = max(len(name) for name, _ in pairs) + 2
+    return "\n".join(f"{name:<{width}}{value}" for name, value in pairs)
+
+
+def counted(n: int, thing: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "rank"), counted(2000, "rank")
+    ('1 rank', '2,000 ranks')
+    """
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
+def ownership(plan: Plan, n_ranks: int | None = None) -> list[dict[str, Any]]:
+    """Say what every rank does, or the first `n_ranks` do, as plain numbers."""
+    layout = plan.layout
+    owned = []
+    for rank in range(layout.n_ranks)[:n_ranks]:
+        role = layout.role(rank)
+        slices = layout.baseline_slice(plan.sizes.n_baselines, role.node_rank, role.group_node)
+        owned.append(
+            {
+                "rank": rank,
+                "node": role.node,
+                "group": role.group,
+                "bands": list(role.bands),
+                "channels_of_band": list(role.channels),
+                "averages_baselines": list(slices),
+            }
+        )
+    return owned
+
+
+def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
+    """Say what a run will do, hold and write."""
+    layout, sizes = plan.layout, plan.sizes
+    edge_deg = math.degrees(config.image.size * config.image.cell_rad / 2)
+    seconds = plan.n_dumps * config.time.integration_s
+    first = "before anything is sent" if layout.averages_first else "by exchange of channels"
+    pairs = [
+        ("observation", f"{config.name}: {counted(plan.n_dumps, 'dump')} over {seconds:,.1f} s"),
+        ("telescope", f"{inputs.telescope.name}, {counted(sizes.n_stations, 'station')}"),
+        ("baselines", f"{sizes.n_baselines:,} kept, longest {sizes.longest_m:,.0f} m"),
+        ("sky", counted(sizes.n_sources, "source")),
+        *[("", note) for note in inputs.notes],
+        ("channels", f"{layout.n_channels:,} in {counted(layout.n_bands, 'band')} of {layout.channels_per_band}"),
+        ("machine", f"{counted(layout.n_ranks, 'rank')} on {counted(layout.n_nodes, 'node')}"),
+        ("groups", f"{counted(layout.n_groups, 'group')} of {counted(layout.nodes_per_group, 'node')}"),
+        ("busiest rank", f"predicts {layout.busiest_channels:,} channels; efficiency {layout.efficiency:.0%}"),
+        ("first average", first),
+        ("blocks", f"{counted(plan.n_blocks, 'step')} of {counted(plan.block_dumps, 'dump')} in every band"),
+        (
+            "memory",
+            f"{human_bytes(plan.memory_bytes)} per rank, of {human_bytes(config.compute.memory_bytes)} allowed",
+        ),
+        ("raw", f"{human_bytes(plan.raw_bytes)} of visibilities"),
+        ("written", human_bytes(plan.reduced_bytes)),
+        (
+            "decorrelation",
+            f"{plan.decorrelation:.2%} of the amplitude at the image's edge, {edge_deg:.2f} deg off, on the longest "
+            "baseline, from averaging channels",
+        ),
+    ]  # fmt: skip
+    lines = [rows(pairs), "", "rank  node  group  bands        channels of a band"]
+    for owned in ownership(plan, _MOST_RANKS_LISTED):
+        bands, channels = (f"{a}-{b - 1}" for a, b in (owned["bands"], owned["channels_of_band"]))
+        lines.append(f"{owned['rank']:4}  {owned['node']:4}  {owned['group']:5}  {bands:11}  {channels}")
+    if layout.n_ranks > _MOST_RANKS_LISTED:
+        lines.append(f"… and {layout.n_ranks - _MOST_RANKS_LISTED:,} more; --json lists all")
+    return "\n".join(lines)
+
+
+def describe_report(report: Report, path: Path) -> str:
+    """Say where the time of a run went and what rates it reached."""
+    lines = ["stage                    mean s    max s   (stages overlap)"]
+    lines += [f"{name:<22}{mean:9.2f}{top:9.2f}" for name, (mean, top) in report.stages.items()]
+    rates = [
+        ("time", f"{report.seconds:.2f} s"),
+        ("predicted", f"{report.visibilities / report.seconds / 1e6:,.1f} million visibilities/s"),
+        ("before averaging", f"{human_bytes(report.raw_bytes)}, {human_bytes(report.raw_bytes / report.seconds)}/s"),
+        (
+            "after averaging",
+            f"{human_bytes(report.reduced_bytes)}, {human_bytes(report.reduced_bytes / report.seconds)}/s",
+        ),
+        ("dataset", str(path)),
+    ]  # fmt: skip
+    return "\n".join([*lines, "", rows(rates)])

@@ -1,0 +1,143 @@
+"""The last stage: gathering the slices of a band and writing band after band in a thread of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pipeline.dataset.schema import Block
+from pipeline.dataset.storage import band_name
+from pipeline.dataset.writer import BandWriter, WriterComm, is_mpi_build
+from pipeline.observation.geometry import GeometryBlock
+from pipeline.output import band_header
+from pipeline.parallel.exchange import SliceGather, Sums
+from pipeline.parallel.topology import Topology
+from pipeline.plan import N_BUFFERS
+from pipeline.prepare import Prepared
+from pipeline.stages import Behind, Pool
+from pipeline.telemetry.timing import Timers
+
+
+@dataclasses.dataclass
+class WriteTask:
+    """A block of a band on its way to the file; `averages` circulates, the rest is set for every block."""
+
+    averages: Sums
+    band: int = -1
+    geometry: GeometryBlock | None = None
+
+
+class BandOutput:
+    """Writes blocks, opening a band at its first and closing it after its last.
+
+    Parameters
+    ----------
+    prepared
+        The observation.
+    text
+        The effective configuration.
+    comm
+        With an MPI build of ADIOS2 the ranks that write a band together; None where one rank writes alone.
+    baselines
+        First and last + 1 baseline this rank writes.
+    timers
+        Told the time of the stage "write".
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        text: str,
+        comm: WriterComm | None,
+        baselines: tuple[int, int],
+        timers: Timers,
+    ) -> None:
+        self._prepared, self._text, self._comm, self._timers = prepared, text, comm, timers
+        self._baselines = slice(*baselines)
+        self._folder = prepared.config.output.path
+        self._writer: BandWriter | None = None
+
+    def write(self, task: WriteTask) -> None:
+        """Write one block."""
+        geometry = task.geometry
+        if geometry is None:
+            raise RuntimeError("a write task came without its geometry")
+        with self._timers("write"):
+            if self._writer is None:
+                header = band_header(self._prepared, task.band, self._text)
+                self._writer = BandWriter(
+                    self._folder / band_name(task.band),
+                    header,
+                    self._comm,
+                    n_block_dumps=self._prepared.plan.block_dumps,
+                )
+            averages = task.averages.first(len(geometry.dump))
+            block = Block(
+                geometry.dump, geometry.time_utc, geometry.station_uvw, averages.values, averages.weights
+            )
+            self._writer.write(block, self._baselines)
+            if geometry.dump[-1] == self._prepared.plan.n_dumps - 1:
+                self._writer.close()
+                self._writer = None
+
+
+class Writing:
+    """Takes this rank's slices of averages, and sees to it that they are written.
+
+    With an MPI build of ADIOS2 every rank writes its own slice. With the plain wheel the slices of a group
+    are gathered on its first rank, which writes.
+
+    Parameters
+    ----------
+    prepared
+        The observation.
+    topology
+        The ranks.
+    text
+        The effective configuration.
+    timers
+        Told the time of the stages "gather" and "write".
+    """
+
+    def __init__(self, prepared: Prepared, topology: Topology, text: str, timers: Timers) -> None:
+        layout, n_baselines = prepared.plan.layout, prepared.plan.sizes.n_baselines
+        comm = topology.group
+        slices = [
+            layout.baseline_slice(n_baselines, rank % layout.ranks_per_node, rank // layout.ranks_per_node)
+            for rank in range(comm.size)
+        ]
+        all_write = is_mpi_build() and comm.size > 1
+        self._timers = timers
+        self._gather = None if all_write else SliceGather(comm, slices)
+        self._pool: Pool[WriteTask] | None = None
+        if all_write or comm.rank == 0:
+            mine = slices[comm.rank] if all_write else (0, n_baselines)
+            shape = (prepared.plan.block_dumps, 1, mine[1] - mine[0])
+            self._pool = Pool(WriteTask(Sums.empty(*shape)) for _ in range(N_BUFFERS))
+            output = BandOutput(prepared, text, comm if all_write else None, mine, timers)
+            self._behind = Behind(output.write, self._pool, "write")
+
+    def put(self, band: int, geometry: GeometryBlock, averages: Sums) -> None:
+        """Hand over this rank's slice of a block; it may be overwritten afterwards."""
+        if self._pool is None:
+            with self._timers("gather"):
+                self._send(averages, None)
+            return
+        with self._timers("wait for the disk"):
+            task = self._pool.take()
+        with self._timers("gather"):
+            self._send(averages, task.averages.first(len(geometry.dump)))
+        task.band, task.geometry = band, geometry
+        self._behind.put(task)
+
+    def _send(self, averages: Sums, out: Sums | None) -> None:
+        if self._gather is not None:
+            self._gather(averages, out)
+        elif out is not None:
+            out.values[...] = averages.values
+            out.weights[...] = averages.weights
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        if self._pool is not None:
+            with self._timers("wait for the disk"):
+                self._behind.finish()
