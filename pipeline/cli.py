@@ -145,15 +145,18 @@ def image(
     """Image every band of a dataset into one FITS cube: `[mpirun -n N] dawnstream image DATASET -o CUBE`."""
     from pipeline.parallel.topology import World
     from pipeline.products.make import make_images
+    from pipeline.products.png import png_plane
+    from pipeline.telemetry.describe import describe_images, images_as_dict
 
     with World() as world:
 
         def work() -> None:
-            made = make_images(dataset, output, stokes, world, overwrite, progress)
-            if world.rank == 0 and png is not None:
-                from pipeline.products.png import png_plane
-
+            report = make_images(dataset, output, stokes, world, overwrite, progress)
+            if world.rank > 0:
+                return
+            if png is not None:
                 png_plane(output, plane, png)
+            _print_json(images_as_dict(report)) if as_json else print(describe_images(report, png))
 
         _on_all_ranks(world.rank, work)
 

@@ -218,7 +218,7 @@ def subarray(
 
 def _sum_runs(items: npt.NDArray[Any], run: int, out: npt.NDArray[Any]) -> None:
     """Add runs of items, strictly in order: out[:, k] = items[:, k run] + items[:, k run + 1] + …."""
-    runs = items.reshape(items.shape[0], -1, run, *items.shape[2:])
+    runs = items.reshape(items.shape[0], items.shape[1] // run, run, *items.shape[2:])
     np.add(runs[:, :, 0], runs[:, :, 1], out=out)
     for position in range(2, run):
         out += runs[:, :, position]

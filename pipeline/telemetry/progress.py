@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol
 
 Style = Literal["auto", "bar", "lines", "none"]
@@ -108,3 +108,28 @@ def _bar(title: str, total: float, unit: str, scale: float) -> Iterator[Progress
     with Progress(*columns, console=Console(stderr=True, force_terminal=True)) as shown:
         task = shown.add_task(title, total=total)
         yield Bar()
+
+
+@contextmanager
+def show_count(title: str, style: Style) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of work that says itself how much it has done, and of how much.
+
+    Parameters
+    ----------
+    title
+        What is being done.
+    style
+        As for `show_progress`.
+    """
+    with ExitStack() as stack:
+        shown: list[Progress] = []
+        done_before = 0
+
+        def count(done: int, total: int) -> None:
+            nonlocal done_before
+            if not shown:
+                shown.append(stack.enter_context(show_progress(title, total, style, "steps")))
+            shown[0].advance(done - done_before)
+            done_before = done
+
+        yield count

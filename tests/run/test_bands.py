@@ -1,0 +1,109 @@
+"""What a run writes: the same bytes for every machine, and the measurement equation to 1e-6."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.configfile import load_config
+from pipeline.dataset.reader import open_dataset
+
+SPEED_OF_LIGHT_M_S = 299792458.0
+
+MACHINES = [  # ranks, ranks on a pretend node
+    (2, 2),
+    (3, 3),
+    (4, 4),
+    (6, 6),
+    (12, 12),
+    (2, 1),
+    (3, 1),
+    (6, 1),
+    (6, 2),
+    (6, 3),
+    (12, 2),
+]
+
+
+def read_bands(path):
+    """Return every band as one array per variable."""
+    dataset = open_dataset(path)
+    bands = []
+    for index in range(dataset.n_bands):
+        with dataset.band(index) as band:
+            blocks = list(band)
+        names = ("dump", "time_utc", "station_uvw", "vis", "weight")
+        bands.append({name: np.concatenate([getattr(block, name) for block in blocks]) for name in names})
+    return bands
+
+
+def digests(path):
+    return [
+        {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in band.items()}
+        for band in read_bands(path)
+    ]
+
+
+def run_tiny(dawnstream, folder, text, ranks, *options):
+    config = folder / f"config-{ranks}.yaml"
+    config.write_text(text.replace("../out/tiny.dawn", f"out-{ranks}.dawn"))
+    done = dawnstream("run", config, "--overwrite", *options, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    return folder / f"out-{ranks}.dawn"
+
+
+def test_bands_are_the_same_bits_on_every_machine(dawnstream, tiny, tmp_path):
+    expected = digests(run_tiny(dawnstream, tmp_path, tiny, 1))
+    assert len(expected) == 2
+    for ranks, ranks_per_node in MACHINES:
+        path = run_tiny(dawnstream, tmp_path, tiny, ranks, "--ranks-per-node", ranks_per_node)
+        assert digests(path) == expected, f"{ranks} ranks, {ranks_per_node} on a node"
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("mixed", 1e-6), ("double", 2e-7)])
+def test_visibilities_are_the_measurement_equation(dawnstream, tiny, tmp_path, precision, bound):
+    """Sum sources in float64 for every channel and average; bound: a fraction of the summed flux."""
+    text = tiny + f"compute: {{precision: {precision}}}\n"
+    path = run_tiny(dawnstream, tmp_path, text, 2)
+    config = load_config(tmp_path / "config-2.yaml")
+    lmn_of_dump = apparent_directions(config)
+    for index, band in enumerate(read_bands(path)):
+        assert band["vis"].shape == (5, 1, 136, 4)
+        np.testing.assert_array_equal(band["weight"], 36.0)
+        np.testing.assert_array_equal(band["dump"], np.arange(5))
+        expected = np.zeros((5, 136, 4), complex)
+        flux = 0.0
+        for channel in range(36 * index, 36 * (index + 1)):
+            predicted, flux = predict(config, band["station_uvw"], lmn_of_dump, channel)
+            expected += predicted / 36
+        assert np.abs(band["vis"][:, 0] - expected).max() <= bound * flux
+
+
+def apparent_directions(config):
+    """Return (dump, source, 3) l, m, n - 1; the geometry has tests of its own."""
+    from pipeline.inputs import load_inputs
+    from pipeline.prepare import observation_geometry
+
+    return observation_geometry(config, load_inputs(config)).block(0, config.time.dumps).lmn
+
+
+def predict(config, station_uvw, lmn_of_dump, channel):
+    """Sum V = B exp(2 pi i nu/c (u l + v m + w (n-1))) over sources, baseline by baseline in float64."""
+    hz = config.spectrum.start_hz + channel * config.spectrum.width_hz
+    n_stations = station_uvw.shape[1]
+    pairs = [(p, q) for p in range(n_stations) for q in range(p, n_stations)]
+    out = np.zeros((len(station_uvw), len(pairs), 4), complex)
+    flux = 0.0
+    for number, source in enumerate(config.sky[0].sources):
+        law = (hz / source.reference_hz) ** source.spectral_index
+        i, q, u, v = (law * s for s in (source.i_jy, source.q_jy, source.u_jy, source.v_jy))
+        brightness = np.array([i + q, u + 1j * v, u - 1j * v, i - q])
+        flux += abs(i) + math.hypot(q, u, v)
+        for dump, uvw in enumerate(station_uvw):
+            baselines = np.array([uvw[p] - uvw[q] for p, q in pairs])
+            turns = baselines @ lmn_of_dump[dump][number] * hz / SPEED_OF_LIGHT_M_S
+            out[dump] += np.exp(2j * np.pi * turns)[:, None] * brightness
+    return out, flux
