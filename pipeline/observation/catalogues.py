@@ -118,9 +118,7 @@ def _generic(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
         return _numbers(entry, table, column, unit) if there else np.full(n_sources, default)
 
     stem = entry.catalogue.stem
-    names = (
-        table["name"] if "name" in table.colnames else [f"{stem}-{row}" for row in range(1, n_sources + 1)]
-    )
+    names = table["name"] if "name" in table.colnames else [f"{stem}-{row}" for row in range(1, n_sources + 1)]
     sky = Sky(
         names=tuple(str(name) for name in names),
         ra_rad=np.radians(_numbers(entry, table, "ra", "deg")),

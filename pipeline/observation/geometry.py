@@ -142,8 +142,8 @@ class Geometry:
             raise ConfigError(
                 f"phase_centre: is {-math.degrees(elevation_rad[first]):.3g} deg below the horizon of "
                 f"{self._telescope.name} at dump {first} ({when} UTC) and in {below.size} of {n_dumps} "
-                "dumps; it must be above the horizon all the time: choose another time.start, fewer time.dumps or "
-                "another phase centre"
+                "dumps; it must be above the horizon all the time: choose another time.start, fewer "
+                "time.dumps or another phase centre"
             )
 
     def _mid_points(self, dump: Int64) -> Float64:
@@ -183,10 +183,9 @@ class Geometry:
 def _open_iers() -> Any:
     """Open the IERS table (UT1-UTC, polar motion, with predictions) that astropy-iers-data brings."""
     from astropy.utils import iers
-    from astropy_iers_data import IERS_A_FILE  # type: ignore[import-untyped]
 
     # Named outright, as astropy's automatic choice may download.
-    return iers.IERS_A.open(IERS_A_FILE)
+    return iers.IERS_A.open(iers.IERS_A_FILE)
 
 
 def _north_south_markers(ra_rad: float, dec_rad: float) -> tuple[Float64, Float64]:
@@ -208,9 +207,7 @@ def _enu_direction(ra_rad: Float64, dec_rad: Float64, astrometry: Any) -> Float6
     cirs_ra, cirs_dec = erfa.atciqz(ra_rad, dec_rad, astrometry)
     azimuth, zenith_distance, *_ = erfa.atioq(cirs_ra, cirs_dec, astrometry)
     horizontal = np.sin(zenith_distance)
-    return np.stack(
-        [horizontal * np.sin(azimuth), horizontal * np.cos(azimuth), np.cos(zenith_distance)], axis=-1
-    )
+    return np.stack([horizontal * np.sin(azimuth), horizontal * np.cos(azimuth), np.cos(zenith_distance)], axis=-1)
 
 
 def _uvw_axes(markers: Float64) -> Float64:

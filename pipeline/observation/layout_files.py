@@ -69,17 +69,7 @@ def read_text_table(path: Path, columns: str, required: int) -> TextTable:
         if not content:
             continue
         row = [_finite(path, number, word) for word in re.split(r"\s*,\s*|\s+", content)]
-        if not required <= len(row) <= len(names):
-            counts = f"{required} or {len(names)}" if required < len(names) else f"{required}"
-            raise ConfigError(
-                f"{path}:{number}: {content!r} has {len(row)} values; "
-                f"a line holds {counts}: {', '.join(names)}"
-            )
-        if rows and len(row) != len(rows[0]):
-            raise ConfigError(
-                f"{path}:{number}: {content!r} has {len(row)} values and line {lines[0]} has {len(rows[0])}; "
-                "give every line the same number of values"
-            )
+        _check_width(f"{path}:{number}: {content!r} has {len(row)} values", row, rows, names, required)
         rows.append(row)
         lines.append(number)
     if not rows:
@@ -87,6 +77,15 @@ def read_text_table(path: Path, columns: str, required: int) -> TextTable:
     values = np.zeros((len(rows), len(names)))
     values[:, : len(rows[0])] = rows
     return TextTable(path, values, tuple(lines))
+
+
+def _check_width(found: str, row: list[float], rows: list[list[float]], names: list[str], required: int) -> None:
+    """Refuse a row of a length that is not allowed, or not that of the rows before."""
+    if not required <= len(row) <= len(names):
+        counts = f"{required} or {len(names)}" if required < len(names) else f"{required}"
+        raise ConfigError(f"{found}; a line holds {counts}: {', '.join(names)}")
+    if rows and len(row) != len(rows[0]):
+        raise ConfigError(f"{found}, the first line {len(rows[0])}; give every line the same number of values")
 
 
 def _finite(path: Path, number: int, word: str) -> float:
@@ -160,8 +159,7 @@ def find_oskar_layout(folder: Path) -> Path:
     if len(found) != 1:
         names = " and ".join(path.name for path in found) or "no layout"
         raise ConfigError(
-            f"{folder}: holds {names}; an OSKAR telescope folder holds exactly one of "
-            f"{', '.join(_OSKAR_LAYOUTS)}"
+            f"{folder}: holds {names}; an OSKAR telescope folder holds exactly one of {', '.join(_OSKAR_LAYOUTS)}"
         )
     return found[0]
 

@@ -112,18 +112,9 @@ def load_telescope(config: TelescopeConfig) -> Telescope:
         raise ConfigError(f"telescope.array: {path} does not exist; give the path of a layout")
     if path.is_dir() != (kind == "oskar"):
         wanted = "a folder" if kind == "oskar" else "a text file"
-        raise ConfigError(
-            f"telescope.array: {path} is not {wanted}, which format {kind!r} asks for; {_FORMATS}"
-        )
+        raise ConfigError(f"telescope.array: {path} is not {wanted}, which format {kind!r} asks for; {_FORMATS}")
     if kind == "enu":
-        if config.location is None:
-            raise ConfigError(
-                f"telescope.location: is missing; {path.name} holds east, north, up and does not say where. "
-                "Add to telescope: location: {longitude: 116.76 deg, latitude: -26.82 deg, height: 365 m}"
-            )
-        location = config.location
-        centre = (location.longitude_rad, location.latitude_rad, location.height_m)
-        return _from_enu(path.stem, layout_files.read_enu(path), centre)
+        return _from_enu(path.stem, layout_files.read_enu(path), _location(config, path.name))
     _refuse_location(config, path.name)
     if kind == "oskar":
         return _load_oskar(path)
@@ -138,16 +129,24 @@ def _load_named(config: TelescopeConfig) -> Telescope:
         near = difflib.get_close_matches(name, NAMED_ARRAYS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
-            f"telescope.array: no array is called {config.array!r}; {hint}"
-            f"known arrays: {', '.join(NAMED_ARRAYS)}"
+            f"telescope.array: no array is called {config.array!r}; {hint}known arrays: {', '.join(NAMED_ARRAYS)}"
         )
     if config.format is not None:
-        raise ConfigError(
-            f"telescope.format: {config.format!r} goes with a path, not with {name!r}; remove it"
-        )
+        raise ConfigError(f"telescope.format: {config.format!r} goes with a path, not with {name!r}; remove it")
     _refuse_location(config, name)
     array = NAMED_ARRAYS[name]
     return _from_enu(name, layout_files.read_enu(array.layout), array.centre)
+
+
+def _location(config: TelescopeConfig, what: str) -> Place:
+    """Return where the configuration says the origin of an east-north-up layout lies."""
+    location = config.location
+    if location is None:
+        raise ConfigError(
+            f"telescope.location: is missing; {what} holds east, north, up and does not say where. "
+            "Add to telescope: location: {longitude: 116.76 deg, latitude: -26.82 deg, height: 365 m}"
+        )
+    return location.longitude_rad, location.latitude_rad, location.height_m
 
 
 def _refuse_location(config: TelescopeConfig, what: str) -> None:
@@ -175,15 +174,11 @@ def _load_oskar(folder: Path) -> Telescope:
     return _from_geocentric(name, table, geocentric, centre)
 
 
-def _from_geocentric(
-    name: str, table: layout_files.TextTable, geocentric_m: Float64, centre: Place
-) -> Telescope:
+def _from_geocentric(name: str, table: layout_files.TextTable, geocentric_m: Float64, centre: Place) -> Telescope:
     """Make a telescope of (station, 3) geocentric metres."""
     longitude, latitude, height = centre
     offset = geocentric_m - erfa.gd2gc(_WGS84, longitude, latitude, height)
-    return _from_enu(
-        name, dataclasses.replace(table, values=offset @ _enu_axes(longitude, latitude).T), centre
-    )
+    return _from_enu(name, dataclasses.replace(table, values=offset @ _enu_axes(longitude, latitude).T), centre)
 
 
 def _from_enu(name: str, table: layout_files.TextTable, centre: Place) -> Telescope:
