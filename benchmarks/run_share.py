@@ -28,7 +28,7 @@ def measure(config: Path, repeat: int) -> None:
     from pipeline.predict import Predictor
     from pipeline.prepare import prepare
     from pipeline.run import run
-    from pipeline.stages import Pool
+    from pipeline.stages import Ahead, Pool
     from pipeline.telemetry.timing import Timers
 
     with World() as world:
@@ -41,7 +41,7 @@ def measure(config: Path, repeat: int) -> None:
             pool = Pool(Sums.empty(plan.block_dumps, n_items, plan.sizes.n_baselines) for _ in range(N_BUFFERS))
             meet(world.comm)
             start = time.perf_counter()
-            for predicted in Predictor(prepared, role, pool, Timers()):
+            for predicted in Ahead(Predictor(prepared, role, pool, Timers()), "predict"):
                 pool.give(predicted.buffer)
             meet(world.comm)
             alone = time.perf_counter() - start

@@ -157,7 +157,7 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
 def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int) -> tuple[int, int]:
     """Return what the busiest rank holds: bytes whatever the block, and bytes per dump of a block.
 
-    The busiest rank is the one that writes: rank 0 of a group.
+    The busiest rank is one that gathers a band and writes it.
     """
     items = max(layout.items_per_rank())
     slice_1 = -(-sizes.n_baselines // layout.ranks_per_node)

@@ -83,8 +83,8 @@ class BandOutput:
 class Writing:
     """Takes this rank's slices of averages, and sees to it that they are written.
 
-    With an MPI build of ADIOS2 every rank writes its own slice. With the plain wheel the slices of a group
-    are gathered on its first rank, which writes.
+    With an MPI build of ADIOS2 every rank writes its own slice. With the plain wheel the slices of a band
+    are gathered on one rank of the group, and the ranks take turns from band to band.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Writing:
     text
         The effective configuration.
     timers
-        Told the time of the stages "gather" and "write".
+        Told the time of the stages "gather", "write" and "wait for the disk".
     """
 
     def __init__(self, prepared: Prepared, topology: Topology, text: str, timers: Timers) -> None:
@@ -107,9 +107,11 @@ class Writing:
         ]
         all_write = is_mpi_build() and comm.size > 1
         self._timers = timers
+        self._rank, self._size = comm.rank, comm.size
+        self._first_band, stop_band = topology.role.bands
         self._gather = None if all_write else SliceGather(comm, slices)
         self._pool: Pool[WriteTask] | None = None
-        if all_write or comm.rank == 0:
+        if all_write or comm.rank < stop_band - self._first_band:
             mine = slices[comm.rank] if all_write else (0, n_baselines)
             shape = (prepared.plan.block_dumps, 1, mine[1] - mine[0])
             self._pool = Pool(WriteTask(Sums.empty(*shape)) for _ in range(N_BUFFERS))
@@ -118,23 +120,23 @@ class Writing:
 
     def put(self, band: int, geometry: GeometryBlock, averages: Sums) -> None:
         """Hand over this rank's slice of a block; it may be overwritten afterwards."""
-        if self._pool is None:
-            with self._timers("gather"):
-                self._send(averages, None)
+        writer = (band - self._first_band) % self._size
+        if self._pool is None or (self._gather is not None and writer != self._rank):
+            self._collect(averages, None, writer)
             return
         with self._timers("wait for the disk"):
             task = self._pool.take()
-        with self._timers("gather"):
-            self._send(averages, task.averages.first(len(geometry.dump)))
+        self._collect(averages, task.averages.first(len(geometry.dump)), writer)
         task.band, task.geometry = band, geometry
         self._behind.put(task)
 
-    def _send(self, averages: Sums, out: Sums | None) -> None:
-        if self._gather is not None:
-            self._gather(averages, out)
-        elif out is not None:
-            out.values[...] = averages.values
-            out.weights[...] = averages.weights
+    def _collect(self, averages: Sums, out: Sums | None, writer: int) -> None:
+        with self._timers("gather"):
+            if self._gather is not None:
+                self._gather(averages, out, writer)
+            elif out is not None:
+                out.values[...] = averages.values
+                out.weights[...] = averages.weights
 
     def finish(self) -> None:
         """Wait until all is written."""

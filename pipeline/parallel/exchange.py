@@ -157,7 +157,7 @@ def divide(sums: Sums) -> None:
 
 
 class SliceGather:
-    """Brings the slices of baselines of a group's band together on its first rank.
+    """Brings the slices of baselines of a group's band together on the rank that writes it.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class SliceGather:
     def __init__(self, comm: MPI.Comm, slices: list[tuple[int, int]]) -> None:
         self._comm, self._slices = comm, slices
 
-    def __call__(self, mine: Sums, out: Sums | None) -> None:
+    def __call__(self, mine: Sums, out: Sums | None, writer: int) -> None:
         """Gather.
 
         Parameters
@@ -178,18 +178,21 @@ class SliceGather:
         mine
             This rank's slice, of any number of items.
         out
-            On the first rank, where all baselines go; elsewhere None.
+            On the rank that writes, where all baselines go; elsewhere None.
+        writer
+            The rank that writes.
         """
         meet(self._comm)
-        requests = []
-        if out is not None:
-            start, stop = self._slices[0]
+        requests: list[MPI.Request] = []
+        if out is None:
+            requests = [self._comm.Isend(array, dest=writer) for array in (mine.values, mine.weights)]
+        else:
+            start, stop = self._slices[writer]
+            for rank in range(self._comm.size):
+                if rank != writer:
+                    requests += self._receive(out, rank)
             out.values[:, :, start:stop] = mine.values
             out.weights[:, :, start:stop] = mine.weights
-            for rank in range(1, self._comm.size):
-                requests += self._receive(out, rank)
-        else:
-            requests = [self._comm.Isend(array, dest=0) for array in (mine.values, mine.weights)]
         MPI.Request.Waitall(requests)
 
     def _receive(self, out: Sums, rank: int) -> list[MPI.Request]:

@@ -109,7 +109,7 @@ class Topology:
     across
         The ranks with its node-rank in the nodes of its group: the second step.
     group
-        All ranks of its group; rank 0 writes, or all do. Only the writing stage uses it.
+        All ranks of its group, one or all of which write a band. Only the writing stage uses it.
     """
 
     def __init__(self, world: World, layout: Layout) -> None:

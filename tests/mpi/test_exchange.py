@@ -70,11 +70,11 @@ def test_gather_puts_every_slice_in_its_place(comm, n_baselines):
     slices = partition(n_baselines, comm.size)[::-1]  # not in rank order
     start, stop = slices[comm.rank]
     mine = Sums(np.ascontiguousarray(values[:, :, start:stop]), np.ascontiguousarray(weights[:, :, start:stop]))
-    out = None
-    if comm.rank == 0:
+    out, writer = None, comm.size // 2
+    if comm.rank == writer:
         out = Sums.empty(N_DUMPS, 1, n_baselines)
         out.values[...], out.weights[...] = np.nan, np.nan
-    SliceGather(comm, slices)(mine, out)
+    SliceGather(comm, slices)(mine, out, writer)
     if out is not None:
         assert out.values.tobytes() == values.tobytes()
         assert out.weights.tobytes() == weights.tobytes()
