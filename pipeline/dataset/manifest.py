@@ -106,25 +106,19 @@ def create_dataset(path: Path, config_yaml: str, manifest: Manifest, overwrite: 
         If the path exists and must not, or cannot, be replaced, or if the folder cannot be made.
     """
     if manifest.config_sha256 != config_sha256(config_yaml):
-        raise DatasetError(
-            "config_sha256 of the manifest is not the SHA-256 of the configuration to be kept beside it"
-        )
+        raise DatasetError("config_sha256 of the manifest is not the SHA-256 of the configuration to be kept beside it")
     path = Path(path)
     try:
         if path.exists() or path.is_symlink():
             if not overwrite:
-                raise DatasetError(
-                    f"{path} exists already; choose another output.path, or ask to overwrite it"
-                )
+                raise DatasetError(f"{path} exists already; choose another output.path, or ask to overwrite it")
             _check_is_ours_alone(path)
             shutil.rmtree(path)
         path.mkdir(parents=True)
         (path / OBSERVATION).write_text(config_yaml, encoding="utf-8", newline="")
         write_manifest(path, manifest)
     except OSError as error:
-        raise DatasetError(
-            f"{path}: the dataset cannot be made ({error.strerror}: {error.filename})"
-        ) from error
+        raise DatasetError(f"{path}: the dataset cannot be made ({error.strerror}: {error.filename})") from error
 
 
 def finish_dataset(path: Path, bands_complete: Sequence[bool]) -> Manifest:
@@ -178,22 +172,16 @@ def read_manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         raise DatasetError(f"{path} is not a Dawnstream dataset: it has no {MANIFEST}") from None
     except ValueError as error:
-        raise CorruptError(
-            f"{file} is not JSON ({error}); restore it, or run the observation again"
-        ) from error
+        raise CorruptError(f"{file} is not JSON ({error}); restore it, or run the observation again") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DatasetError(
-            f'{path} is not a Dawnstream dataset: {MANIFEST} does not say "format": "{FORMAT}"'
-        )
+        raise DatasetError(f'{path} is not a Dawnstream dataset: {MANIFEST} does not say "format": "{FORMAT}"')
     check_version(str(file), content.get("version"))
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise CorruptError(
-            f"{file}: {where}: {problem['msg']}; restore it, or run the observation again"
-        ) from error
+        raise CorruptError(f"{file}: {where}: {problem['msg']}; restore it, or run the observation again") from error
 
 
 def check_version(where: str, version: object) -> None:
@@ -201,14 +189,8 @@ def check_version(where: str, version: object) -> None:
     if version == FORMAT_VERSION:
         return
     newer = isinstance(version, int) and version > FORMAT_VERSION
-    remedy = (
-        "update Dawnstream"
-        if newer
-        else "read it with the Dawnstream that wrote it, or run the observation again"
-    )
-    raise DatasetError(
-        f"{where}: format version {version}; this Dawnstream reads version {FORMAT_VERSION}; {remedy}"
-    )
+    remedy = "update Dawnstream" if newer else "read it with the Dawnstream that wrote it, or run the observation again"
+    raise DatasetError(f"{where}: format version {version}; this Dawnstream reads version {FORMAT_VERSION}; {remedy}")
 
 
 def read_observation(path: Path, manifest: Manifest) -> dict[str, Any]:
@@ -227,9 +209,7 @@ def read_observation(path: Path, manifest: Manifest) -> dict[str, Any]:
     try:
         content = file.read_bytes()
     except FileNotFoundError:
-        raise IncompleteError(
-            f"{path}: {OBSERVATION} is missing; copy the dataset again with all its files"
-        ) from None
+        raise IncompleteError(f"{path}: {OBSERVATION} is missing; copy the dataset again with all its files") from None
     found = hashlib.sha256(content).hexdigest()
     if found != manifest.config_sha256:
         raise CorruptError(

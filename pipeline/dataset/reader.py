@@ -7,27 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-
-from pipeline.dataset.manifest import BandEntry, Manifest, check_version, read_manifest, read_observation
-from pipeline.dataset.schema import (
-    ATTRIBUTES,
-    CHECKS,
-    FORMAT,
-    VARIABLE_NAMES,
-    VARIABLES,
-    Array,
-    Attribute,
-    BandHeader,
-    Block,
-    Variable,
-    float32_pairs,
-    shape_of,
-)
+from pipeline.dataset.decode import read_block, read_header
+from pipeline.dataset.manifest import BandEntry, Manifest, read_manifest, read_observation
+from pipeline.dataset.schema import VARIABLE_NAMES, BandHeader, Block
 from pipeline.dataset.storage import Writing, adios_reason, who_writes
-from pipeline.dataset.writer import checksum
 from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOutError, WriterDiedError
 
 POLL_S = 0.05
@@ -35,6 +20,10 @@ POLL_S = 0.05
 
 INDEX_HEADER_BYTES = 64
 """BP5 writes this much of md.idx when it opens an output; before that ADIOS2 cannot open it."""
+
+REMEDY = "copy the dataset again with all its files, or run the observation again"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,9 +49,7 @@ class Dataset:
         """Number of bands."""
         return len(self.manifest.bands)
 
-    def band(
-        self, index: int, *, variables: tuple[str, ...] = VARIABLE_NAMES, timeout_s: float = 0.0
-    ) -> BandReader:
+    def band(self, index: int, *, variables: tuple[str, ...] = VARIABLE_NAMES, timeout_s: float = 0.0) -> BandReader:
         """Return a reader of one band; one reader goes through the band once.
 
         Parameters
@@ -97,7 +84,8 @@ def open_dataset(path: Path) -> Dataset:
 class BandReader:
     """A stream of the blocks of one band; made by `Dataset.band`, used as a context manager.
 
-    Iterating yields each `Block` in order, every byte of it checked. It ends normally only after the last dump.
+    Iterating yields each `Block` in order, with its checksums verified. It ends normally only after the last
+    dump.
 
     Raises
     ------
@@ -128,19 +116,22 @@ class BandReader:
         self._in_step = False
 
     def __enter__(self) -> BandReader:
-        self._open()
-        self._in_step = self._begin_step()
-        if not self._in_step:
-            raise self._ended()
-        self._header = self._read_header()
+        try:
+            self._open()
+            # ADIOS2 has the attributes only once a step was begun.
+            self._in_step = self._begin_step()
+            if not self._in_step:
+                raise self._ended()
+            self._header = self._read_header()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        self._close()
 
     @property
     def header(self) -> BandHeader:
@@ -152,39 +143,41 @@ class BandReader:
     def __iter__(self) -> Iterator[Block]:
         for block, wrong in self.checked_blocks():
             if wrong:
-                raise CorruptError(
-                    f"{self._path}: {'; '.join(wrong)}; the bytes on disk are not those written"
-                )
+                raise CorruptError(f"{self._path}: {'; '.join(wrong)}; the bytes are not those written; {REMEDY}")
             yield block
 
     def checked_blocks(self) -> Iterator[tuple[Block, tuple[str, ...]]]:
-        """Yield each block with one sentence for each checksum that does not hold, without stopping at those."""
-        n_dumps = self.header.n_dumps
-        while self._next_dump < n_dumps:
+        """Yield each block and a sentence for each of its checksums that does not hold; go on after those."""
+        header = self.header
+        while self._next_dump < header.n_dumps:
             if not self._in_step and not self._begin_step():
                 raise self._ended()
-            block, wrong = self._guarded(self._read_block)
+            block, wrong = self._guarded(
+                lambda: read_block(self._io, self._engine, header, self._wanted, self._next_dump, str(self._path))
+            )
             self._engine.end_step()
             self._in_step = False
             self._next_dump += len(block.dump)
             yield block, wrong
         if self._begin_step():
-            raise CorruptError(
-                f"{self._path}: there are steps after dump {n_dumps - 1}, which should be the last"
-            )
+            raise CorruptError(f"{self._path}: there are steps after the last dump, {header.n_dumps - 1}")
 
     def _open(self) -> None:
         import adios2
 
         index = self._path / "md.idx"
-        self._poll(lambda: True if _size(index) >= INDEX_HEADER_BYTES else None, self._not_there)
-        io = adios2.Adios().declare_io("band")
-        io.set_engine("BP5")
-        # ADIOS2's usual way to read files waits for ever for bytes that were cut off; this one gives an error.
-        io.add_transport("File", {"Library": "stdio"})
-        io.set_parameters({"OpenTimeoutSecs": "0"})
-        self._io = io
-        self._engine = self._guarded(lambda: io.open(str(self._path), adios2.Mode.Read))
+        self._poll(lambda: True if _size(index) >= INDEX_HEADER_BYTES else None)
+        self._io = adios2.Adios().declare_io("band")
+        self._io.set_engine("BP5")
+        # ADIOS2's usual way to read files waits for ever for bytes that were cut off; this one fails.
+        self._io.add_transport("File", {"Library": "stdio"})
+        self._io.set_parameters({"OpenTimeoutSecs": "0"})
+        self._engine = self._guarded(lambda: self._io.open(str(self._path), adios2.Mode.Read))
+
+    def _close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def _begin_step(self) -> bool:
         """Begin the next step and return True, or return False at the end; wait as long as there is hope."""
@@ -193,17 +186,13 @@ class BandReader:
         def look() -> bool | None:
             status = self._guarded(lambda: self._engine.begin_step(adios2.StepMode.Read, 0.0))
             if status == adios2.StepStatus.OtherError:
-                raise WriterDiedError(
-                    f"{self._path}: ADIOS2 lost the writer after dump {self._next_dump - 1}"
-                )
-            if status == adios2.StepStatus.NotReady:
-                return None
-            return bool(status == adios2.StepStatus.OK)
+                raise WriterDiedError(f"{self._path}: ADIOS2 lost the writer after {self._next_dump} dumps")
+            return None if status == adios2.StepStatus.NotReady else status == adios2.StepStatus.OK
 
-        return self._poll(look, self._not_closed)
+        return self._poll(look)
 
-    def _poll(self, look: Callable[[], bool | None], none_ever: Callable[[], DatasetError]) -> bool:
-        """Return what `look` finds; raise TimedOutError, or `none_ever` when no process is there to wait for."""
+    def _poll(self, look: Callable[[], bool | None]) -> bool:
+        """Return what `look` finds other than None; raise when that takes too long or nobody can bring it."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             # Asked before the look: what a writer that is gone has left is all there will be.
@@ -211,180 +200,69 @@ class BandReader:
             found = look()
             if found is not None:
                 return found
-            # Before the run comes to this band, nobody writes it; only a manifest can tell.
-            not_begun = not self._path.exists() and self._manifest.state == "running" and self._timeout_s > 0
-            if writing in (Writing.DEAD, Writing.NOBODY) and not not_begun:
-                raise none_ever()
+            if writing is Writing.DEAD or (writing is Writing.NOBODY and not self._may_come()):
+                raise self._never(writing, who)
             if time.monotonic() >= deadline:
                 raise TimedOutError(
-                    f"{self._path}: dump {self._next_dump} did not come within {self._timeout_s:g} s; {writing.value} "
-                    f"({who}); wait for the run to end, or allow a longer time"
+                    f"{self._path}: dump {self._next_dump} did not come within {self._timeout_s:g} s; "
+                    f"{writing.value} ({who}); wait for the run to end, or allow a longer time"
                 )
             time.sleep(POLL_S)
 
-    def _not_there(self) -> DatasetError:
-        writing, who = who_writes(self._path)
-        if writing is Writing.DEAD:
-            return WriterDiedError(
-                f"{self._path}: {who} ended before it wrote a step; run the observation again"
-            )
-        missing = self._path / "md.idx" if self._path.is_dir() else self._path
-        return IncompleteError(
-            f"{missing} is missing or cut short, band {self._entry.index} cannot be read; "
-            "copy the dataset again with all its files, or run the observation again"
-        )
+    def _may_come(self) -> bool:
+        # Before the run comes to a band nobody writes it: then only the manifest tells that somebody will.
+        return self._timeout_s > 0 and self._manifest.state == "running" and not self._path.exists()
 
-    def _not_closed(self) -> DatasetError:
-        writing, who = who_writes(self._path)
-        where = f"{self._path}: {self._next_dump} dumps are whole"
+    def _never(self, writing: Writing, who: str) -> DatasetError:
+        """Return the error for a step that nobody will write, or an index that is not there."""
         if writing is Writing.DEAD:
             return WriterDiedError(
-                f"{where}, then {who} ended without closing the band; run the observation again"
+                f"{self._path}: {who} ended without closing the band; {self._next_dump} dumps are whole; "
+                "run the observation again"
             )
+        if not self._path.is_dir():
+            return IncompleteError(f"{self._path}: band {self._entry.index} is missing; {REMEDY}")
+        if _size(self._path / "md.idx") < INDEX_HEADER_BYTES:
+            return IncompleteError(f"{self._path}: md.idx is missing or cut short; {REMEDY}")
         return IncompleteError(
-            f"{where}, then it stops without an end: the copy or the run was cut short; "
-            "copy the dataset again with all its files, or run the observation again"
+            f"{self._path}: after {self._next_dump} dumps it stops without an end: the copy or the run was cut "
+            f"short; {REMEDY}"
         )
 
     def _ended(self) -> DatasetError:
+        """Return the error for an end before the last dump."""
         writing, who = who_writes(self._path)
         expected = f" of {self._header.n_dumps}" if self._header is not None else ""
         where = f"{self._path}: the band ends after {self._next_dump}{expected} dumps"
         if writing is not Writing.NOBODY:
-            return WriterDiedError(
-                f"{where}: {who} failed while it wrote; see its log, and run the observation again"
-            )
-        return IncompleteError(f"{where}; run the observation again")
+            return WriterDiedError(f"{where}: {who} failed while it wrote; see its log, and run it again")
+        return IncompleteError(f"{where}; {REMEDY}")
 
-    def _guarded(self, call: Callable[[], Any]) -> Any:
+    def _guarded(self, call: Callable[[], Result]) -> Result:
         """Call ADIOS2, and say what its exceptions mean here."""
         try:
             return call()
         except (RuntimeError, ValueError, IndexError) as error:
             reason = adios_reason(error)
-            if any(
-                sign in reason for sign in ("read size", "past end", "could not be found", "No such file")
-            ):
+            if any(sign in reason for sign in ("read size", "could not be found", "No such file")):
                 raise IncompleteError(
-                    f"{self._path}: a file is missing or cut short after dump {self._next_dump - 1} ({reason}); "
-                    "copy the dataset again with all its files, or run the observation again"
+                    f"{self._path}: a file is missing or cut short ({reason}) after {self._next_dump} dumps; {REMEDY}"
                 ) from error
-            raise CorruptError(f"{self._path}: ADIOS2 cannot read it: {reason}") from error
+            raise CorruptError(f"{self._path}: ADIOS2 cannot read it ({reason}); {REMEDY}") from error
 
     def _read_header(self) -> BandHeader:
-        values: dict[str, Any] = {}
-        for attribute in ATTRIBUTES:
-            found = self._guarded(lambda name=attribute.name: self._io.inquire_attribute(name))
-            if attribute.name == "format_version" and found is not None:
-                check_version(str(self._path), int(np.asarray(found.data()).reshape(-1)[0]))
-            if found is None:
-                raise CorruptError(f"{self._path}: the attribute {attribute.name} is missing")
-            values[attribute.name] = _flat_value(attribute, found)
-        if values.pop("format") != FORMAT:
-            raise DatasetError(f"{self._path}: not a band of ours: its attribute format is not {FORMAT!r}")
-        values.pop("format_version")
-        sizes = {"xyz": 3, "channel": len(values["channel_hz"]), "station": len(values["station_names"])}
-        sizes |= {"pol": len(values["polarisations"]), "baseline": len(values["baselines"]) // 2}
-        for attribute in ATTRIBUTES:
-            if isinstance(values.get(attribute.name), np.ndarray):
-                values[attribute.name] = self._shaped(attribute, values[attribute.name], sizes)
-        header = BandHeader(**values)
-        self._compare("band", header.band, self._entry.index)
-        self._compare("channels", header.channels, self._entry.channels)
-        self._compare("config_sha256", header.config_sha256, self._manifest.config_sha256)
+        header = self._guarded(lambda: read_header(self._io, str(self._path)))
+        for name, found, expected in (
+            ("band", header.band, self._entry.index),
+            ("channels", header.channels, self._entry.channels),
+            ("config_sha256", header.config_sha256, self._manifest.config_sha256),
+        ):
+            if found != expected:
+                raise CorruptError(
+                    f"{self._path}: {name} is {found}, the manifest says {expected}; "
+                    "the band belongs to another dataset, put the right one back"
+                )
         return header
-
-    def _shaped(self, attribute: Attribute, flat: Array, sizes: dict[str, int]) -> Any:
-        shape = shape_of(attribute.axes, sizes)
-        if flat.dtype != np.dtype(attribute.dtype) or flat.size != np.prod(shape):
-            raise CorruptError(
-                f"{self._path}: attribute {attribute.name} is {flat.dtype} × {flat.size}; "
-                f"it must be {attribute.dtype} of shape {shape}"
-            )
-        return flat.reshape(shape) if attribute.name in _ARRAYS else tuple(flat.tolist())
-
-    def _compare(self, name: str, found: object, expected: object) -> None:
-        if found != expected:
-            raise CorruptError(
-                f"{self._path}: {name} is {found}, the manifest says {expected}; this band belongs to another dataset"
-            )
-
-    def _read_block(self) -> tuple[Block, tuple[str, ...]]:
-        dump_variable = self._io.inquire_variable("dump")
-        n_times = int(np.prod(dump_variable.shape())) if dump_variable is not None else 0
-        sizes = {**self.header.sizes, "time": n_times, "variable": len(VARIABLES)}
-        sums_variable = self._io.inquire_variable("crc32c")
-        sizes["writer"] = sums_variable.shape()[0] if sums_variable is not None else 0
-        arrays = {
-            variable.name: self._get(variable, sizes)
-            for variable in (*VARIABLES, *CHECKS)
-            if variable in CHECKS or variable.name in self._wanted
-        }
-        self._engine.perform_gets()
-        last = self._next_dump + n_times
-        if n_times == 0 or not np.array_equal(arrays["dump"], np.arange(self._next_dump, last)):
-            raise CorruptError(
-                f"{self._path}: a step holds dumps {arrays['dump']}; {self._next_dump} comes next"
-            )
-        wrong = tuple(self._wrong_checksums(arrays))
-        none = {"vis": np.empty((0,) * 4, np.complex64), "weight": np.empty((0,) * 3, np.float32)}
-        none["station_uvw"] = np.empty((0,) * 3)
-        return Block(**{name: arrays.get(name, none.get(name)) for name in VARIABLE_NAMES}), wrong
-
-    def _get(self, variable: Variable, sizes: dict[str, int]) -> Array:
-        """Ask for a variable of the present step; the array is filled by `perform_gets`."""
-        import adios2
-
-        handle = self._io.inquire_variable(variable.name)
-        shape = shape_of(variable.axes, sizes)
-        kind = {"float": "float32", "double": "float64", "int64_t": "int64", "uint32_t": "uint32"}
-        if handle is None or tuple(handle.shape()) != shape or kind.get(handle.type()) != variable.dtype:
-            found = "missing" if handle is None else f"{handle.type()} of shape {tuple(handle.shape())}"
-            raise CorruptError(
-                f"{self._path}: dump {self._next_dump}: {variable.name} is {found}; "
-                f"it must be {variable.dtype} of shape {shape}"
-            )
-        if variable.name == "vis":
-            array: Array = np.empty(shape[:-1], np.complex64)
-            self._engine.get(handle, float32_pairs(array), adios2.Mode.Deferred)
-        else:
-            array = np.empty(shape, variable.dtype)
-            self._engine.get(handle, array, adios2.Mode.Deferred)
-        return array
-
-    def _wrong_checksums(self, arrays: dict[str, Array]) -> Iterator[str]:
-        where = f"dump {self._next_dump}"
-        edges = [0, *np.cumsum(arrays["writer_baselines"][:, 1]).tolist()]
-        firsts = arrays["writer_baselines"][:, 0].tolist()
-        if firsts != edges[:-1] or edges[-1] != len(self.header.baselines):
-            yield f"{where}: writer_baselines {arrays['writer_baselines'].tolist()} are not all baselines in order"
-            return
-        for column, variable in enumerate(VARIABLES):
-            if variable.name not in self._wanted:
-                continue
-            array = arrays[variable.name]
-            for writer, (first, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-                expected = int(arrays["crc32c"][writer, column])
-                found = 0
-                if variable.by_baseline:
-                    for row in array.reshape(-1, *array.shape[2:]):
-                        found = checksum(row[first:stop], found)
-                elif writer == 0:
-                    found = checksum(array)
-                if found != expected:
-                    yield f"{where}: CRC-32C of {variable.name} of writer {writer} is {found:#x}, not {expected:#x}"
-
-
-_ARRAYS = ("channel_hz", "channel_width_hz", "station_m", "baselines")
-
-
-def _flat_value(attribute: Attribute, found: Any) -> Any:
-    """Return an attribute as str, tuple of str, number, or flat array."""
-    if attribute.dtype == "string":
-        value = found.data_string()
-        return tuple(np.atleast_1d(value).tolist()) if attribute.axes else str(value)
-    flat = np.asarray(found.data()).reshape(-1)
-    return flat if attribute.axes else flat[0].item()
 
 
 def _size(file: Path) -> int:

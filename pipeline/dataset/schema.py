@@ -71,9 +71,7 @@ CHECKS = (
         "",
         "CRC-32C of the bytes each writer put, in the order of the variables above; 0 where it put none",
     ),
-    Variable(
-        "writer_baselines", "int64", ("writer", "2"), "", "first baseline of each writer, number of baselines"
-    ),
+    Variable("writer_baselines", "int64", ("writer", "2"), "", "first baseline of each writer, number of baselines"),
 )
 
 VARIABLE_NAMES = tuple(variable.name for variable in VARIABLES)
@@ -218,8 +216,19 @@ def float32_pairs(vis: NDArray[np.complex64]) -> NDArray[np.float32]:
 def check_array(name: str, array: Array, dtype: str, shape: tuple[int, ...]) -> None:
     """Raise DatasetError unless `array` has this dtype and shape and is C-contiguous."""
     if array.dtype != np.dtype(dtype) or array.shape != shape:
-        raise DatasetError(
-            f"{name} is {array.dtype} of shape {array.shape}; it must be {dtype} of shape {shape}"
-        )
+        raise DatasetError(f"{name} is {array.dtype} of shape {array.shape}; it must be {dtype} of shape {shape}")
     if not array.flags.c_contiguous:
         raise DatasetError(f"{name} is not C-contiguous; copy it with numpy.ascontiguousarray first")
+
+
+def attribute_values(header: BandHeader) -> dict[str, Any]:
+    """Return the attributes of a band as ADIOS2 takes them: strings, lists of strings and flat arrays."""
+    fixed: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    values: dict[str, Any] = {}
+    for attribute in ATTRIBUTES:
+        value = fixed[attribute.name] if attribute.name in fixed else getattr(header, attribute.name)
+        if attribute.dtype == "string":
+            values[attribute.name] = list(value) if attribute.axes else value
+        else:
+            values[attribute.name] = np.asarray(value, attribute.dtype).reshape(-1)
+    return values

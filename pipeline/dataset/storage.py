@@ -10,6 +10,10 @@ import shutil
 import tempfile
 from enum import Enum
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
 
@@ -64,9 +68,7 @@ def _existing_parent(path: Path) -> Path:
     folder = path.absolute()
     while not folder.is_dir():
         if folder.exists():
-            raise DatasetError(
-                f"{path}: {folder} is a file; a folder is needed here, choose another output.path"
-            )
+            raise DatasetError(f"{path}: {folder} is a file; a folder is needed here, choose another output.path")
         folder = folder.parent
     return folder
 
@@ -124,3 +126,10 @@ def adios_reason(error: Exception) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     plain = re.sub(r"\[[^\]]*\] \[ADIOS2 EXCEPTION\] (<[^>]*> )*:? *", "", plain)
     return " ".join(plain.replace(": iostream error", "").split())
+
+
+def checksum(array: NDArray[Any], so_far: int = 0) -> int:
+    """Return the CRC-32C of the bytes of a C-contiguous array, going on from that of the bytes before."""
+    from crc32c import crc32c
+
+    return int(crc32c(array.reshape(-1).view(np.uint8).data, so_far))

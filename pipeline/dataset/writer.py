@@ -10,20 +10,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.dataset.schema import (
-    ATTRIBUTES,
     CHECKS,
-    FORMAT,
-    FORMAT_VERSION,
     VARIABLES,
     Array,
     BandHeader,
     Block,
     Variable,
+    attribute_values,
     check_array,
     float32_pairs,
     shape_of,
 )
-from pipeline.dataset.storage import adios_reason, leave_mark, writer_mark
+from pipeline.dataset.storage import adios_reason, checksum, leave_mark, writer_mark
 from pipeline.errors import DatasetError, DawnstreamError
 
 ENGINE_PARAMETERS = {
@@ -35,6 +33,8 @@ ENGINE_PARAMETERS = {
 }
 
 ALL = slice(None)
+
+_VIS_AXES = ("time", "channel", "baseline", "pol")
 
 
 class WriterComm(Protocol):
@@ -87,9 +87,7 @@ class BandWriter:
     ranks may be waiting within ADIOS2: the caller ends the job.
     """
 
-    def __init__(
-        self, path: Path, header: BandHeader, comm: WriterComm | None = None, *, n_block_dumps: int
-    ) -> None:
+    def __init__(self, path: Path, header: BandHeader, comm: WriterComm | None = None, *, n_block_dumps: int) -> None:
         self._path = Path(path)
         self._header = header
         self._comm = comm if comm is not None and comm.size > 1 else None
@@ -100,7 +98,7 @@ class BandWriter:
         self._together(self._prepare)
         try:
             self._open()
-        except Exception as error:
+        except (RuntimeError, ValueError, OSError) as error:
             raise self._explained(error) from error
 
     def __enter__(self) -> BandWriter:
@@ -132,16 +130,17 @@ class BandWriter:
             On all ranks, if the block of one does not fit. On at least one, if ADIOS2 fails (a full disk).
         """
         if self._engine is None:
-            raise DatasetError(
-                f"{self._path}: the writer was closed, or failed before; nothing more can be written"
-            )
+            raise DatasetError(f"{self._path}: the writer was closed, or failed before; nothing more can be written")
         first, stop, _ = baselines.indices(len(self._header.baselines))
         parts = self._together(lambda: self._check(block, first, stop), (first, stop))
+        self._check_parts(parts)
+        engine, self._engine = self._engine, None
         try:
-            self._put_step(block, first, stop, parts)
-        except Exception as error:
-            self._engine = None
+            self._put_step(engine, block, first, stop)
+        except (RuntimeError, ValueError, OSError) as error:
             raise self._explained(error) from error
+        # Only a whole step gives the engine back: `close` in the middle of one would commit it with zeros.
+        self._engine = engine
         self._next_dump += len(block.dump)
 
     def close(self) -> None:
@@ -152,7 +151,7 @@ class BandWriter:
         engine, self._engine = self._engine, None
         try:
             engine.close()
-        except Exception as error:
+        except (RuntimeError, ValueError, OSError) as error:
             raise self._explained(error) from error
         if self._is_first:
             writer_mark(self._path).unlink(missing_ok=True)
@@ -169,9 +168,7 @@ class BandWriter:
         if not self._is_first:
             return
         if self._path.exists():
-            raise DatasetError(
-                f"{self._path} exists already; a band is written once, start from a new dataset"
-            )
+            raise DatasetError(f"{self._path} exists already; a band is written once, start from a new dataset")
         try:
             leave_mark(self._path)
         except OSError as error:
@@ -199,16 +196,14 @@ class BandWriter:
                 variable.name, kind, shape, [0] * len(shape), shape
             )
         if self._is_first:
-            for name, value in _attribute_values(self._header).items():
+            for name, value in attribute_values(self._header).items():
                 self._io.define_attribute(name, value)
         self._engine = self._io.open(str(self._path), adios2.Mode.Write)
 
     def _check(self, block: Block, first: int, stop: int) -> None:
         n_times = len(block.dump)
         if not 1 <= n_times <= self._n_block_dumps:
-            raise DatasetError(
-                f"{self._path}: a block of {n_times} dumps; it must hold 1 to {self._n_block_dumps}"
-            )
+            raise DatasetError(f"{self._path}: a block of {n_times} dumps; it must hold 1 to {self._n_block_dumps}")
         expected = np.arange(self._next_dump, self._next_dump + n_times)
         if not np.array_equal(block.dump, expected) or expected[-1] >= self._header.n_dumps:
             raise DatasetError(
@@ -216,7 +211,7 @@ class BandWriter:
                 f"{self._next_dump}, and the last dump is {self._header.n_dumps - 1}"
             )
         sizes = {**self._sizes, "time": n_times, "baseline": max(stop - first, 0)}
-        check_array("vis", block.vis, "complex64", shape_of(_BY_NAME["vis"].axes[:-1], sizes))
+        check_array("vis", block.vis, "complex64", shape_of(_VIS_AXES, sizes))
         for variable in VARIABLES:
             if variable.name != "vis" and (variable.by_baseline or self._is_first):
                 array = getattr(block, variable.name)
@@ -242,70 +237,44 @@ class BandWriter:
                 raise DatasetError(f"writer {rank} of {len(answers)}: {message}")
         return [part for _, part in answers]
 
-    def _put_step(self, block: Block, first: int, stop: int, parts: list[tuple[int, int]]) -> None:
+    def _check_parts(self, parts: list[tuple[int, int]]) -> None:
         n_baselines = len(self._header.baselines)
-        edges = [0, *(edge for part in parts for edge in part), n_baselines]
+        edges = [0, *(edge for part in sorted(parts) for edge in part), n_baselines]
         if edges[::2] != edges[1::2]:
-            raise DatasetError(
-                f"{self._path}: slices of baselines {parts} do not make up all {n_baselines} in order"
-            )
+            raise DatasetError(f"{self._path}: slices of baselines {parts} are not all {n_baselines}, once each")
+
+    def _put_step(self, engine: Any, block: Block, first: int, stop: int) -> None:
         sums = np.zeros((1, len(VARIABLES)), np.uint32)
         ours = np.array([[first, stop - first]], np.int64)
-        self._engine.begin_step()
+        engine.begin_step()
         for column, variable in enumerate(VARIABLES):
             array: Array = getattr(block, variable.name)
             if array.size == 0 or not (variable.by_baseline or self._is_first):
                 continue
             array = float32_pairs(array) if variable.name == "vis" else array
             sums[0, column] = checksum(array)
-            self._put(variable, array, {"baseline": first} if variable.by_baseline else {}, len(block.dump))
+            self._put(engine, variable, array, {"baseline": first} if variable.by_baseline else {}, len(block.dump))
+        checks: tuple[Array, ...] = (sums, ours)
         row = {"writer": self._comm.rank if self._comm is not None else 0}
-        for variable, array in zip(CHECKS, (sums, ours), strict=True):
-            self._put(variable, array, row, len(block.dump))
-        self._engine.end_step()
+        for variable, check in zip(CHECKS, checks, strict=True):
+            self._put(engine, variable, check, row, len(block.dump))
+        engine.end_step()
 
-    def _put(self, variable: Variable, array: Array, start: dict[str, int], n_times: int) -> None:
+    def _put(self, engine: Any, variable: Variable, array: Array, start: dict[str, int], n_times: int) -> None:
         import adios2
 
         handle = self._variables[variable.name]
         handle.set_shape(list(shape_of(variable.axes, {**self._sizes, "time": n_times})))
         handle.set_selection([[start.get(axis, 0) for axis in variable.axes], list(array.shape)])
         # Deferred: ADIOS2 writes from the array itself, no copy; it must live and stay as it is until end_step.
-        self._engine.put(handle, array, adios2.Mode.Deferred)
+        engine.put(handle, array, adios2.Mode.Deferred)
 
-    def _explained(self, error: Exception) -> Exception:
+    def _explained(self, error: Exception) -> DatasetError:
         """Return the error to raise for `error`."""
-        if isinstance(error, DawnstreamError):
-            return error
         reason = adios_reason(error)
         remedy = (
             "free some space, or choose another output.path, and start again"
             if "No space left" in reason
             else "see that the path can be written"
         )
-        return DatasetError(
-            f"{self._path}: writing failed after dump {self._next_dump - 1}: {reason}; {remedy}"
-        )
-
-
-_BY_NAME = {variable.name: variable for variable in VARIABLES}
-
-
-def checksum(array: Array, so_far: int = 0) -> int:
-    """Return the CRC-32C of the bytes of a C-contiguous array, going on from that of the bytes before."""
-    from crc32c import crc32c
-
-    return int(crc32c(array.reshape(-1).view(np.uint8).data, so_far))
-
-
-def _attribute_values(header: BandHeader) -> dict[str, Any]:
-    """Return the attributes as ADIOS2 takes them: strings, lists of strings and flat arrays."""
-    fixed = {"format": FORMAT, "format_version": FORMAT_VERSION}
-    values: dict[str, Any] = {}
-    for attribute in ATTRIBUTES:
-        value = fixed[attribute.name] if attribute.name in fixed else getattr(header, attribute.name)
-        if attribute.dtype == "string":
-            values[attribute.name] = list(value) if attribute.axes else value
-        else:
-            values[attribute.name] = np.asarray(value, attribute.dtype).reshape(-1)
-    return values
+        return DatasetError(f"{self._path}: writing failed after dump {self._next_dump - 1}: {reason}; {remedy}")
