@@ -11,8 +11,7 @@ RANKS ?= $(shell scripts/ranks)
 help:  ## this list
 	@echo "Dawnstream. 'make demo' shows what it does; 'make test' proves it."
 	@echo
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
-	  || sed -n 's/^\([a-z0-9-]*\):.*## /  make \1:  /p' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## .venv with all that is needed (the other targets do this first)
 	@scripts/setup

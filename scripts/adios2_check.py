@@ -1,4 +1,4 @@
-"""Write one array from all ranks with ADIOS2 and read it back: do this build and this MPI work together?"""
+"""Write one array from all ranks with ADIOS2 and read it back: this build and this MPI work together."""
 
 import shutil
 import tempfile
