@@ -34,9 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 RanksPerNode = Annotated[
     int | None,
-    typer.Option(
-        "--ranks-per-node", min=1, help="Divide the ranks into nodes of so many; default: the real ones."
-    ),
+    typer.Option("--ranks-per-node", min=1, help="Divide the ranks into nodes of so many; default: the real ones."),
 ]
 ProgressStyle = Annotated[
     Style, typer.Option("--progress", help="A bar, lines or nothing; auto is a bar on a terminal of its own.")
@@ -70,11 +68,12 @@ def check(config: ConfigPath) -> None:
     """Check everything of a configuration that can be checked without running it."""
     from pipeline.configfile import load_config
     from pipeline.inputs import load_inputs
+    from pipeline.plan import make_plan
     from pipeline.prepare import check_observation
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
-    check_observation(loaded, inputs)
+    check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1))
     for note in inputs.notes:
         print(note)
     print(f"{config}: good")
@@ -128,7 +127,9 @@ def verify(dataset: DatasetPath, progress: ProgressStyle = "auto", as_json: AsJs
 
     with show_count("verifying", progress) as count:
         report = verify_dataset(dataset, count)
-    print(describe_verification(report))
+    _print_json(report.as_dict()) if as_json else print(describe_verification(report))
+    if report.first_error is not None:
+        raise report.first_error
 
 
 @app.command()

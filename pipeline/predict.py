@@ -74,7 +74,6 @@ class Predictor:
 
     def __iter__(self) -> Iterator[Predicted]:
         """Predict every block of every band, waiting for a free buffer before each."""
-        self._device.use_here()
         for band in range(*self._role.bands):
             for first, stop in self._plan.blocks():
                 buffer = self._pool.take()
@@ -117,9 +116,7 @@ class Predictor:
             else:
                 coherency = self._device.upload(coherencies(stokes_jy[visible]).astype(self._device.real))
                 kernels.common(phasors, coherency, self._index, self._visibilities)
-            kernels.accumulate(
-                self._visibilities, self._sample_weights, self._sums[dump], self._weights[dump]
-            )
+            kernels.accumulate(self._visibilities, self._sample_weights, self._sums[dump], self._weights[dump])
 
 
 def coherencies(stokes_jy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

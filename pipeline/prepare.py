@@ -38,23 +38,22 @@ class Prepared:
 def observation_geometry(config: Config, inputs: Inputs) -> Geometry:
     """Return the geometry of an observation."""
     centre, time = config.phase_centre, config.time
-    return Geometry(
-        inputs.telescope, inputs.sky, centre.ra_rad, centre.dec_rad, time.start_utc, time.integration_s
-    )
+    return Geometry(inputs.telescope, inputs.sky, centre.ra_rad, centre.dec_rad, time.start_utc, time.integration_s)
 
 
-def check_observation(config: Config, inputs: Inputs) -> None:
+def check_observation(config: Config, inputs: Inputs, plan: Plan) -> None:
     """Check what only the whole observation can break.
 
     Raises
     ------
+    DatasetError
+        If the output cannot be written or is larger than the room there is.
     ConfigError
         If the phase centre sets, or the times lie outside the tables of the Earth's rotation.
-    DatasetError
-        If the output cannot be written.
     """
-    observation_geometry(config, inputs).check_phase_centre_is_up(config.time.dumps)
     check_writable(config.output.path)
+    check_space(config.output.path, plan.reduced_bytes)
+    observation_geometry(config, inputs).check_phase_centre_is_up(config.time.dumps)
 
 
 def prepare(path: Path, world: World) -> Prepared:
@@ -79,8 +78,7 @@ def prepare(path: Path, world: World) -> Prepared:
         config = load_config(path)
         inputs = load_inputs(config)
         plan = make_plan(config, inputs.sizes, world.size, world.ranks_per_node)
-        check_observation(config, inputs)
-        check_space(config.output.path, plan.reduced_bytes)
+        check_observation(config, inputs, plan)
         return config, inputs, plan
 
     config, inputs, plan = world.comm.bcast(together(world.comm, read))

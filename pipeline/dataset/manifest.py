@@ -111,7 +111,7 @@ def create_dataset(path: Path, config_yaml: str, manifest: Manifest, overwrite: 
     try:
         if path.exists() or path.is_symlink():
             if not overwrite:
-                raise DatasetError(f"{path} exists already; choose another output.path, or ask to overwrite it")
+                raise DatasetError(f"{path} exists already; choose another output.path, or pass --overwrite")
             _check_is_ours_alone(path)
             shutil.rmtree(path)
         path.mkdir(parents=True)

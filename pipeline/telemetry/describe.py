@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.config import Config
-from pipeline.inputs import Inputs
-from pipeline.plan import Plan
-from pipeline.products.cube import CubeReport
-from pipeline.telemetry.report import Report
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.dataset.verify import VerifyReport
+    from pipeline.inputs import Inputs
+    from pipeline.plan import Plan
+    from pipeline.products.cube import CubeReport
+    from pipeline.telemetry.report import Report
 
 _MOST_RANKS_LISTED = 12
 
@@ -152,3 +154,39 @@ def images_as_dict(report: CubeReport) -> dict[str, Any]:
             for band in report.bands
         ],
     }
+
+
+def describe_info(info: dict[str, Any]) -> str:
+    """Say what a dataset holds, from what `pipeline.dataset.verify.describe_dataset` returns."""
+
+    def known(value: Any, text: str) -> str:
+        return "not known: no band can be read" if value is None else text
+
+    bands = info["bands"]
+    pairs = [
+        ("dataset", f"{info['path']}, {human_bytes(info['bytes'])}, {info['state']}"),
+        ("observation", f"{info['name']}, from {info['start']} UTC"),
+        ("telescope", f"{info['array']}, " + known(info["stations"], f"{info['stations']} stations")),
+        ("baselines", known(info["baselines"], f"{info['baselines'] or 0:,}, {' '.join(info['polarisations'] or [])}")),
+        ("dumps", known(info["dumps"], f"{info['dumps']} of {info['integration_s']} s")),
+        ("bands", f"{info['bands_complete']} of {len(bands)} complete"),
+        ("written by", f"{info['software']}, {info['created']}, format {info['format_version']}"),
+    ]
+    lines = [rows(pairs), "", "band       frequency  channels     steps       size"]
+    for band in bands:
+        first, stop = band["channels"]
+        lines.append(
+            f"{band['index']:4}  {band['frequency_hz'] / 1e6:10.5f} MHz  {f'{first}-{stop - 1}':11}{band['steps']:7}"
+            f"{human_bytes(band['bytes']):>11}{'' if band['complete'] else '  incomplete'}"
+        )
+    return "\n".join(lines)
+
+
+def describe_verification(report: VerifyReport) -> str:
+    """Say what was found in every band of a dataset."""
+    lines = []
+    for band in report.bands:
+        found = f"{band.steps_found} of {counted(band.steps_expected, 'step')}"
+        lines.append(f"{band.path}  {found}, {human_bytes(band.n_bytes)}: {band.error or 'good'}")
+    lines.append(f"{report.path}: {'good' if report.is_whole else 'not whole'}")
+    return "\n".join(lines)

@@ -56,9 +56,7 @@ class _Lines:
 
 
 @contextmanager
-def show_progress(
-    title: str, total: float, style: Style, unit: str = "", scale: float = 1.0
-) -> Iterator[Progress]:
+def show_progress(title: str, total: float, style: Style, unit: str = "", scale: float = 1.0) -> Iterator[Progress]:
     """Show the progress of what the body does.
 
     Parameters

@@ -42,8 +42,7 @@ def read_bands(path):
 
 def digests(path):
     return [
-        {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in band.items()}
-        for band in read_bands(path)
+        {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in band.items()} for band in read_bands(path)
     ]
 
 
