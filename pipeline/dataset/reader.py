@@ -18,8 +18,8 @@ from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOu
 POLL_S = 0.05
 """Seconds between two looks for a new step; short beside a step, long beside the look."""
 
-INDEX_HEADER_BYTES = 64
-"""BP5 writes this much of md.idx when it opens an output; before that ADIOS2 cannot open it."""
+LEAST_BYTES = {"md.idx": 64, "md.0": 0, "mmd.0": 0}
+"""What BP5 makes when it opens an output; ADIOS2 waits 10 s for one that is missing."""
 
 REMEDY = "copy the dataset again with all its files, or run the observation again"
 
@@ -110,6 +110,7 @@ class BandReader:
         self._entry = entry
         self._wanted = {"dump", "time_utc", *variables}
         self._timeout_s = timeout_s
+        self._io: Any = None
         self._engine: Any = None
         self._header: BandHeader | None = None
         self._next_dump = 0
@@ -124,14 +125,17 @@ class BandReader:
                 raise self._ended()
             self._header = self._read_header()
         except BaseException:
-            self._close()
+            self._drop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        if kind is None:
+            self._close()
+        else:
+            self._drop()
 
     @property
     def header(self) -> BandHeader:
@@ -165,8 +169,7 @@ class BandReader:
     def _open(self) -> None:
         import adios2
 
-        index = self._path / "md.idx"
-        self._poll(lambda: True if _size(index) >= INDEX_HEADER_BYTES else None)
+        self._poll(lambda: None if self._missing_files() else True)
         self._io = adios2.Adios().declare_io("band")
         self._io.set_engine("BP5")
         # ADIOS2's usual way to read files waits for ever for bytes that were cut off; this one fails.
@@ -178,6 +181,13 @@ class BandReader:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+    def _missing_files(self) -> list[str]:
+        return [name for name, least in LEAST_BYTES.items() if _size(self._path / name) < least]
+
+    def _drop(self) -> None:
+        # Closing after an error would try again what failed.
+        self._engine = self._io = None
 
     def _begin_step(self) -> bool:
         """Begin the next step and return True, or return False at the end; wait as long as there is hope."""
@@ -217,13 +227,15 @@ class BandReader:
         """Return the error for a step that nobody will write, or an index that is not there."""
         if writing is Writing.DEAD:
             return WriterDiedError(
-                f"{self._path}: {who} ended without closing the band; {self._next_dump} dumps are whole; "
+                f"{self._path}: {who} failed or ended without closing the band; {self._next_dump} dumps are whole; "
                 "run the observation again"
             )
         if not self._path.is_dir():
             return IncompleteError(f"{self._path}: band {self._entry.index} is missing; {REMEDY}")
-        if _size(self._path / "md.idx") < INDEX_HEADER_BYTES:
-            return IncompleteError(f"{self._path}: md.idx is missing or cut short; {REMEDY}")
+        if self._missing_files():
+            return IncompleteError(
+                f"{self._path}: {' and '.join(self._missing_files())} missing or cut short; {REMEDY}"
+            )
         return IncompleteError(
             f"{self._path}: after {self._next_dump} dumps it stops without an end: the copy or the run was cut "
             f"short; {REMEDY}"
@@ -235,7 +247,7 @@ class BandReader:
         expected = f" of {self._header.n_dumps}" if self._header is not None else ""
         where = f"{self._path}: the band ends after {self._next_dump}{expected} dumps"
         if writing is not Writing.NOBODY:
-            return WriterDiedError(f"{where}: {who} failed while it wrote; see its log, and run it again")
+            return WriterDiedError(f"{where}: {who} failed or ended without closing it; run the observation again")
         return IncompleteError(f"{where}; {REMEDY}")
 
     def _guarded(self, call: Callable[[], Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -33,7 +34,8 @@ def writer_mark(band_path: Path) -> Path:
 
 def is_own_name(name: str) -> bool:
     """Tell whether a dataset of ours may hold an entry of this name."""
-    return name in (MANIFEST, OBSERVATION) or re.fullmatch(r"band-\d{5,}\.(bp|writer)", name) is not None
+    ours = rf"{MANIFEST}|{OBSERVATION}|\.{MANIFEST}\.\d+|band-\d{{5,}}\.(bp|writer)"
+    return re.fullmatch(ours, name) is not None
 
 
 def bytes_on_disk(path: Path) -> int:
@@ -85,8 +87,16 @@ class Writing(Enum):
 def leave_mark(band_path: Path) -> None:
     """Say beside the band who writes it; readers on the same host can then tell a dead writer from a slow one."""
     pid = os.getpid()
-    mark = {"host": _host(), "pid": pid, "started": _started(pid)}
+    mark = {"host": _host(), "pid": pid, "started": _started(pid) or "unknown"}
     writer_mark(band_path).write_text(json.dumps(mark) + "\n")
+
+
+def mark_failed(band_path: Path) -> None:
+    """Say beside the band that its writer failed, though its process may live on."""
+    mark = {"host": _host(), "pid": os.getpid(), "started": None}
+    # On a full disk even this may fail; then readers know when the process is gone.
+    with contextlib.suppress(OSError):
+        writer_mark(band_path).write_text(json.dumps(mark) + "\n")
 
 
 def who_writes(band_path: Path) -> tuple[Writing, str]:
@@ -99,9 +109,11 @@ def who_writes(band_path: Path) -> tuple[Writing, str]:
     except (ValueError, KeyError, TypeError):
         return Writing.ELSEWHERE, f"an unreadable {writer_mark(band_path).name}"
     who = f"process {pid} on {host.split('/')[0]}"
+    if started is None:
+        return Writing.DEAD, who
     if host != _host():
         return Writing.ELSEWHERE, who
-    return (Writing.ALIVE if started is not None and _started(pid) == started else Writing.DEAD), who
+    return (Writing.ALIVE if _started(pid) == started else Writing.DEAD), who
 
 
 def _host() -> str:

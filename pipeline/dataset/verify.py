@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def describe_dataset(path: Path) -> dict[str, Any]:
     dataset = open_dataset(path)
     manifest, observation = dataset.manifest, dataset.observation
     header = _first_header(dataset)
+    start = observation.get("time", {}).get("start")
     bands = [
         {**entry.model_dump(mode="json"), "bytes": bytes_on_disk(dataset.path / entry.path)} for entry in manifest.bands
     ]
@@ -157,7 +159,7 @@ def describe_dataset(path: Path) -> dict[str, Any]:
         "path": str(dataset.path),
         "name": observation.get("name"),
         "array": observation.get("telescope", {}).get("array"),
-        "start": observation.get("time", {}).get("start"),
+        "start": start.isoformat() if isinstance(start, datetime) else start,
         "stations": None if header is None else len(header.station_names),
         "baselines": None if header is None else len(header.baselines),
         "polarisations": None if header is None else list(header.polarisations),

@@ -21,7 +21,7 @@ from pipeline.dataset.schema import (
     float32_pairs,
     shape_of,
 )
-from pipeline.dataset.storage import adios_reason, checksum, leave_mark, writer_mark
+from pipeline.dataset.storage import adios_reason, checksum, leave_mark, mark_failed, writer_mark
 from pipeline.errors import DatasetError, DawnstreamError
 
 ENGINE_PARAMETERS = {
@@ -111,6 +111,7 @@ class BandWriter:
             self.close()
         else:
             self._engine = None
+            mark_failed(self._path)
 
     def write(self, block: Block, baselines: slice = ALL) -> None:
         """Write a block as one step; return when its arrays may be used again.
@@ -270,7 +271,8 @@ class BandWriter:
         engine.put(handle, array, adios2.Mode.Deferred)
 
     def _explained(self, error: Exception) -> DatasetError:
-        """Return the error to raise for `error`."""
+        """Tell readers that writing failed, and return the error to raise for `error`."""
+        mark_failed(self._path)
         reason = adios_reason(error)
         remedy = (
             "free some space, or choose another output.path, and start again"
