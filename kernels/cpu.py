@@ -1,6 +1,6 @@
 """Kernels for the CPU: Numba on all threads, results the same to the bit for any number of them.
 
-Each public function computes what its namesake in `reference` does, checks nothing and allocates only scratch.
+Each public function computes what its namesake in `reference` does, and allocates only scratch.
 Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
@@ -155,9 +155,7 @@ def _rows_per_tile(n_station: int) -> int:
 
 
 @njit(parallel=True, **OPTIONS)
-def _scalar_products(
-    phasors: Array, coefficients: Array, baseline_index: Array, n_threads: int, out: Array
-) -> None:
+def _scalar_products(phasors: Array, coefficients: Array, baseline_index: Array, n_threads: int, out: Array) -> None:
     """Products with one real coefficient (unpolarised) or four (common) per source."""
     n_sources, n_station, n_sets = phasors.shape[1], phasors.shape[2], coefficients.shape[1]
     n_rows, n_columns = _rows_per_tile(n_station), TILE_BYTES // phasors.itemsize

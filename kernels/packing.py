@@ -1,7 +1,7 @@
 """Packing of stations into panels and scattering of totals to baselines, for the products of `cpu`.
 
-Panels are laid out as `tiles.add_block` wants them. Rows, columns and terms past the last station or source keep
-what was there before: their products are never read.
+Panels are laid out as `tiles.add_block` wants them. Rows, columns and terms past the last station or
+source keep what was there before: their products are never read.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ Array = NDArray[Any]
 
 
 @njit(**OPTIONS)
-def pack_rows(
-    phasors: Array, coefficients: Array, s0: int, n_terms: int, p0: int, p1: int, left: Array
-) -> None:
+def pack_rows(phasors: Array, coefficients: Array, s0: int, n_terms: int, p0: int, p1: int, left: Array) -> None:
     """Pack coefficient * K of stations p0 <= p < p1 as the left panel of every set of coefficients."""
     for c in range(coefficients.shape[1]):
         panel = left[c]
@@ -70,9 +68,7 @@ def pack_jones_rows(
 
 
 @njit(**OPTIONS)
-def pack_jones_columns(
-    phasors: Array, jones: Array, s0: int, s1: int, q0: int, q1: int, right: Array
-) -> None:
+def pack_jones_columns(phasors: Array, jones: Array, s0: int, s1: int, q0: int, q1: int, right: Array) -> None:
     """Pack K_q J_q as right columns (station, j) and terms (source, k)."""
     n_columns = TILE_BYTES // phasors.itemsize
     for q in range(q0, q1):
@@ -88,9 +84,7 @@ def pack_jones_columns(
 
 
 @njit(**OPTIONS)
-def scatter_scalar(
-    totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array
-) -> None:
+def scatter_scalar(totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array) -> None:
     """Round the totals of a macro tile into the rows of ``out``."""
     n_columns = totals.shape[3] // (2 * TILE_ROWS)
     for p in range(p0, p1):
@@ -112,9 +106,7 @@ def scatter_scalar(
 
 
 @njit(**OPTIONS)
-def scatter_matrix(
-    totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array
-) -> None:
+def scatter_matrix(totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array) -> None:
     """Round the 2 x 2 totals of a macro tile into the rows of ``out``."""
     n_columns = totals.shape[2] // (2 * TILE_ROWS)
     for p in range(p0, p1):

@@ -128,7 +128,8 @@ def _product(phasors: Array, weight: Array) -> Array:
 def _coherency_matrix(coherency: Array) -> Array:
     """Coherency (source, 2, 2) complex128 from (XX, YY, Re XY, Im XY)."""
     xx, yy, re, im = coherency.astype(np.float64).T
-    return np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=-1).reshape(-1, 2, 2)
+    matrix: Array = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=-1).reshape(-1, 2, 2)
+    return matrix
 
 
 def _pairs(baseline_index: Array) -> tuple[Array, Array, Array]:

@@ -1,7 +1,7 @@
 """The Hermitian product over sources, tile by tile, for the CPU: sharing of work, and sums in three stages.
 
-Sums run over a chunk of terms in registers, over a block in the phasors' precision, and over blocks in float64.
-Terms are always added in this order, so results depend neither on threads nor on the shape of the tiles.
+Sums run over a chunk of terms in registers, over a block in the phasors' precision, and over blocks in
+float64. Terms are always added in this order, so results depend neither on threads nor on tile shapes.
 """
 
 from __future__ import annotations

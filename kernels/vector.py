@@ -1,8 +1,8 @@
 """The innermost loop of the CPU product, written in LLVM's vector types.
 
 Numba's loop vectoriser reaches a tenth of the machine here: it neither keeps the sums in registers nor uses
-512-bit vectors where LLVM prefers 256. This one function says exactly which vectors there are; everything around
-it is ordinary Numba.
+512-bit vectors where LLVM prefers 256. This one function says exactly which vectors there are; everything
+around it is ordinary Numba.
 
 Every sum is the same chain of fused multiply-adds whatever the vector length, so results do not depend on it.
 """
@@ -90,10 +90,7 @@ class _Emitter:
         rows = range(corner[0], corner[0] + self.rows)
         columns = (corner[1], corner[1] + self.lanes)
         totals = {
-            (r, part, c): cgutils.alloca_once(builder, self.vector)
-            for r in rows
-            for part in (0, 1)
-            for c in columns
+            (r, part, c): cgutils.alloca_once(builder, self.vector) for r in rows for part in (0, 1) for c in columns
         }
         for total in totals.values():
             builder.store(zero, total)

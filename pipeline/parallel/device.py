@@ -1,0 +1,257 @@
+"""Where kernels run: the CPU's threads or one CUDA device per rank, behind one face."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DeviceError
+
+Array = NDArray[Any]
+
+
+class Device(ABC):
+    """Arrays and kernels of one backend.
+
+    Numba keeps the number of threads and the CUDA context per Python thread. Every method therefore readies the
+    thread it is called from, and so does taking `kernels`: take it anew in each thread.
+
+    Parameters
+    ----------
+    precision
+        "mixed" (float32 trigonometry and sums, float64 phases) or "double".
+    reason
+        Why this backend was taken.
+
+    Attributes
+    ----------
+    backend : str
+        "cpu" or "cuda".
+    real, complex : numpy.dtype
+        Dtypes of phasors and of visibilities.
+    """
+
+    backend: str
+
+    def __init__(self, precision: str, reason: str) -> None:
+        self.precision, self.reason = precision, reason
+        self.real = np.dtype(np.float64 if precision == "double" else np.float32)
+        self.complex = np.dtype(np.complex128 if precision == "double" else np.complex64)
+        self._ready = threading.local()
+
+    @property
+    def kernels(self) -> ModuleType:
+        """The module of kernels, ready for the calling thread."""
+        self._make_ready()
+        return self._module()
+
+    def _make_ready(self) -> None:
+        """Ready the calling thread, once."""
+        if not getattr(self._ready, "done", False):
+            self._bind()
+            self._ready.done = True
+
+    @abstractmethod
+    def _bind(self) -> None:
+        """Ready the calling thread."""
+
+    @abstractmethod
+    def _module(self) -> ModuleType:
+        """Give the module of kernels."""
+
+    @abstractmethod
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Allocate an array that is not filled."""
+
+    @abstractmethod
+    def upload(self, host: Array) -> Any:
+        """Give a host array, contiguous, where kernels can read it; on the CPU it may be the same memory."""
+
+    @abstractmethod
+    def download(self, array: Any, out: Array) -> None:
+        """Copy an array of `empty` or `upload` into a contiguous host array, after all that was launched."""
+
+    @abstractmethod
+    def synchronise(self) -> None:
+        """Wait for all that was launched from this thread."""
+
+    @property
+    @abstractmethod
+    def memory_bytes(self) -> int | None:
+        """Free memory of the device; None where it is the host's."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in one line what runs here and why."""
+
+
+class CpuDevice(Device):
+    """All threads of this rank; see `Device`."""
+
+    backend = "cpu"
+
+    def __init__(self, precision: str, reason: str, n_threads: int) -> None:
+        super().__init__(precision, reason)
+        import numba
+
+        self.n_threads = max(1, min(n_threads, numba.config.NUMBA_NUM_THREADS))
+
+    def _bind(self) -> None:
+        import numba
+
+        numba.set_num_threads(self.n_threads)
+
+    def _module(self) -> ModuleType:
+        from kernels import cpu
+
+        return cpu
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Allocate an array that is not filled."""
+        return np.empty(shape, dtype)
+
+    def upload(self, host: Array) -> Array:
+        """Give a contiguous array: the host's own where it is."""
+        return np.ascontiguousarray(host)
+
+    def download(self, array: Array, out: Array) -> None:
+        """Copy an array."""
+        out[...] = array
+
+    def synchronise(self) -> None:
+        """Do nothing: kernels return when they are done."""
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """None: arrays live in the host's memory."""
+        return None
+
+    def describe(self) -> str:
+        """Say how many threads, which precision and why the CPU."""
+        threads = "thread" if self.n_threads == 1 else "threads"
+        return f"CPU, {self.n_threads} {threads}, {self.precision} precision: {self.reason}"
+
+
+class CudaDevice(Device):
+    """One CUDA device; see `Device`.
+
+    Parameters
+    ----------
+    index
+        Which of the devices this process can see.
+    """
+
+    backend = "cuda"
+
+    def __init__(self, precision: str, reason: str, index: int) -> None:
+        super().__init__(precision, reason)
+        from numba import cuda
+
+        self._cuda, self._index = cuda, index
+
+    def _bind(self) -> None:
+        self._cuda.select_device(self._index)
+
+    def _module(self) -> ModuleType:
+        from kernels import cuda
+
+        return cuda
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """Allocate an array on the device."""
+        self._make_ready()
+        return self._cuda.device_array(shape, dtype)
+
+    def upload(self, host: Array) -> Any:
+        """Copy a host array to the device."""
+        self._make_ready()
+        return self._cuda.to_device(np.ascontiguousarray(host))
+
+    def download(self, array: Any, out: Array) -> None:
+        """Copy a device array to the host; the default stream orders it after the kernels."""
+        self._make_ready()
+        array.copy_to_host(out)
+
+    def synchronise(self) -> None:
+        """Wait for all kernels launched."""
+        self._make_ready()
+        self._cuda.synchronize()
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Free memory of the device; None in the simulator, which has no memory of its own."""
+        self._make_ready()
+        if _is_simulator():
+            return None
+        free: int = self._cuda.current_context().get_memory_info().free
+        return free
+
+    def describe(self) -> str:
+        """Say which device, which precision and why CUDA."""
+        self._make_ready()
+        name = "simulator" if _is_simulator() else self._cuda.get_current_device().name
+        name = name.decode() if isinstance(name, bytes) else name
+        return f"CUDA device {self._index} ({name}), {self.precision} precision: {self.reason}"
+
+
+def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -> Device:
+    """Open the device of this rank.
+
+    Parameters
+    ----------
+    backend
+        "cpu", "cuda", or "auto": CUDA where there is a device, else the CPU.
+    precision
+        "mixed" or "double".
+    local_rank
+        Place of this rank among those of its machine; ranks take the devices in turn.
+    n_threads
+        Threads for the CPU's kernels, as many as this rank has cores.
+
+    Raises
+    ------
+    DeviceError
+        If CUDA is asked for and cannot be had.
+    """
+    if backend == "cpu":
+        return CpuDevice(precision, "asked for", n_threads)
+    n_devices, problem = _count_cuda_devices()
+    if backend == "auto" and (n_devices == 0 or _is_simulator()):
+        problem = problem or "CUDA is only simulated"
+        return CpuDevice(precision, f"no CUDA device ({problem})", n_threads)
+    if n_devices == 0:
+        raise DeviceError(
+            f"compute.backend: cuda cannot be had: {problem}. Install the driver and the 'cuda' extra "
+            "(pip install 'dawnstream[cuda]'), or set compute.backend to cpu or auto."
+        )
+    reason = "asked for" if backend == "cuda" else f"{n_devices} CUDA device(s) found"
+    return CudaDevice(precision, reason, local_rank % n_devices)
+
+
+def _is_simulator() -> bool:
+    """Whether Numba only simulates CUDA."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+
+
+def _count_cuda_devices() -> tuple[int, str]:
+    """Count the devices that this process can see, and say why there is none."""
+    try:
+        from numba import cuda
+
+        if not cuda.is_available():
+            return 0, _one_line(cuda.cuda_error() or "no driver or no device was found")
+        return len(cuda.gpus), ""
+    except Exception as error:  # whatever a missing or broken driver raises, the answer is the same
+        return 0, _one_line(error)
+
+
+def _one_line(error: object) -> str:
+    """First sentence of what Numba says about a driver that it cannot use."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(":.") if lines else type(error).__name__
