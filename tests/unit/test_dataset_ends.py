@@ -152,3 +152,19 @@ def test_marks(tmp_path):
     assert who_writes(band)[0] is Writing.DEAD, "the number of the process was given to another one"
     mark.write_text(whole[:10])
     assert who_writes(band)[0] is Writing.ELSEWHERE, "a mark that is just being written"
+
+
+def test_a_process_that_nobody_waited_for_is_dead(tmp_path):
+    band = tmp_path / band_name(0)
+    code = "import sys; from pathlib import Path; from pipeline.dataset.storage import leave_mark; "
+    code += "leave_mark(Path(sys.argv[1])); print(); input()"
+    folder = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(band)], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        child.stdout.readline()
+        assert who_writes(band)[0] is Writing.ALIVE
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert who_writes(band)[0] is Writing.DEAD
