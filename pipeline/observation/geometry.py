@@ -229,6 +229,7 @@ def _lmn(lmn: Float64) -> Float64:
 
 def _iso(time_utc: Float64) -> str:
     """Write an MJD (day, fraction) as people read it, to the millisecond."""
-    year, month, day, clock = erfa.d2dtf("UTC", 3, time_utc[0] + _MJD_ZERO, time_utc[1])
+    # As if TAI: ERFA warns of UTC in years whose leap seconds are unknown, which messages need not.
+    year, month, day, clock = erfa.d2dtf("TAI", 3, time_utc[0] + _MJD_ZERO, time_utc[1])
     hour, minute, second, milli = (int(part) for part in clock.tolist())
     return f"{int(year):04d}-{int(month):02d}-{int(day):02d}T{hour:02d}:{minute:02d}:{second:02d}.{milli:03d}"
