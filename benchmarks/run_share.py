@@ -1,9 +1,10 @@
 """How fast a whole run is beside prediction alone: nothing averaged across ranks, nothing written.
 
-    python benchmarks/run_share.py [CONFIG] [--ranks N] [--repeat N]
+    python benchmarks/run_share.py [--ranks N] [--repeat N] [--sources N]
 
-Prints the share reached, the median of paired repetitions. The first pair, in which kernels are compiled
-or read from the cache, is not counted.
+The observation is configs/demo.yaml, with its own 50 sources or with N random ones. Prints the share
+reached, the median of paired repetitions. The first pair, in which kernels are compiled or read from the
+cache, is not counted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import numpy as np
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,26 +54,43 @@ def measure(config: Path, repeat: int) -> None:
             print(json.dumps(pairs[1:]))
 
 
+def observation(folder: Path, n_sources: int) -> Path:
+    """Write the demo's configuration, with random sources around the phase centre if asked."""
+    demo = yaml.safe_load((ROOT / "configs/demo.yaml").read_text())
+    demo["output"]["path"] = str(folder / "out.dawn")
+    for entry in demo["sky"]:
+        entry["catalogue"] = str(ROOT / "configs" / entry["catalogue"])
+    if n_sources:
+        random = np.random.default_rng(1)
+        dec_deg = np.degrees(np.arcsin(random.uniform(-1, -np.cos(np.radians(5)), n_sources)))
+        ra_deg, flux_jy = random.uniform(0, 360, n_sources), random.lognormal(size=n_sources)
+        rows = zip(ra_deg, dec_deg, flux_jy, strict=True)
+        demo["sky"] = [
+            {"sources": [{"ra": f"{ra} deg", "dec": f"{dec} deg", "i": f"{flux} Jy"} for ra, dec, flux in rows]}
+        ]
+    path = folder / "benchmark.yaml"
+    path.write_text(yaml.safe_dump(demo))
+    return path
+
+
 def main() -> None:
     """Launch the ranks and print the share."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", nargs="?", type=Path, default=ROOT / "configs/demo.yaml")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--rank-of-many", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--sources", type=int, default=0)
+    parser.add_argument("--rank-of-many", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rank_of_many:
-        measure(options.config, options.repeat)
+        measure(options.rank_of_many, options.repeat)
         return
     with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "benchmark.yaml"
-        text = options.config.read_text().replace("../out/demo.dawn", "out.dawn")
-        config.write_text(text.replace("skies/", f"{ROOT}/configs/skies/"))
-        command = [ROOT / "scripts/mpirun", "-n", str(options.ranks), sys.executable, __file__, config]
-        command += ["--rank-of-many", "--repeat", str(options.repeat)]
+        config = observation(Path(folder), options.sources)
+        command = [ROOT / "scripts/mpirun", "-n", options.ranks, sys.executable, __file__]
+        command += ["--rank-of-many", config, "--repeat", options.repeat]
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True)
     pairs = json.loads(done.stdout.splitlines()[-1])
-    print(f"{options.ranks} ranks, {options.repeat} pairs")
+    print(f"{options.ranks} ranks, {options.sources or 50} sources, {options.repeat} pairs")
     print(f"prediction alone  {statistics.median(alone for alone, _ in pairs):.2f} s")
     print(f"whole run         {statistics.median(whole for _, whole in pairs):.2f} s")
     print(f"share reached     {statistics.median(alone / whole for alone, whole in pairs):.2f}")

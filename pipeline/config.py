@@ -164,9 +164,7 @@ class CatalogueEntry(Model):
     @model_validator(mode="after")
     def _band_goes_with_band_flux(self) -> CatalogueEntry:
         if (self.missing_fit == "band-flux") != (self.band is not None):
-            raise ValueError(
-                "missing_fit: band-flux needs band: the column to take, such as Fint151, and only it does"
-            )
+            raise ValueError("missing_fit: band-flux needs band: the column to take, such as Fint151, and only it does")
         return self
 
 
@@ -291,9 +289,7 @@ class OutputConfig(Model):
     @classmethod
     def _named_dawn(cls, value: Path) -> Path:
         if value.suffix != ".dawn":
-            raise ValueError(
-                f"{value.name!r} must end in .dawn, such as '{value.stem or 'observation'}.dawn'"
-            )
+            raise ValueError(f"{value.name!r} must end in .dawn, such as '{value.stem or 'observation'}.dawn'")
         return value
 
 

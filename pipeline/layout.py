@@ -188,9 +188,7 @@ def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node
     raise PlanError(f"{machine}, cannot make {tree}: {reason}; nearest number of ranks that can: {hint}")
 
 
-def _try(
-    n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int
-) -> tuple[Layout | None, str]:
+def _try(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> tuple[Layout | None, str]:
     """Return a layout, or why there is none."""
     if n_ranks < 1 or ranks_per_node < 1:
         return None, "there must be at least one rank, and one on a node"

@@ -125,9 +125,7 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
     PlanError
         If the averaging tree cannot be laid out, or one dump does not fit the memory allowed.
     """
-    layout = lay_out(
-        config.spectrum.channels, config.averaging.node, config.averaging.group, n_ranks, ranks_per_node
-    )
+    layout = lay_out(config.spectrum.channels, config.averaging.node, config.averaging.group, n_ranks, ranks_per_node)
     n_dumps = config.time.dumps
     real_bytes = 8 if config.compute.precision == "double" else 4
     fixed, per_dump = memory_bytes(layout, sizes, real_bytes)

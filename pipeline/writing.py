@@ -71,9 +71,7 @@ class BandOutput:
                     n_block_dumps=self._prepared.plan.block_dumps,
                 )
             averages = task.averages.first(len(geometry.dump))
-            block = Block(
-                geometry.dump, geometry.time_utc, geometry.station_uvw, averages.values, averages.weights
-            )
+            block = Block(geometry.dump, geometry.time_utc, geometry.station_uvw, averages.values, averages.weights)
             self._writer.write(block, self._baselines)
             if geometry.dump[-1] == self._prepared.plan.n_dumps - 1:
                 self._writer.close()

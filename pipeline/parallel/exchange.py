@@ -80,9 +80,7 @@ class OrderedSum:
         Items summed into one, in order.
     """
 
-    def __init__(
-        self, comm: MPI.Comm, items_per_rank: list[int], n_baselines: int, n_dumps: int, run: int
-    ) -> None:
+    def __init__(self, comm: MPI.Comm, items_per_rank: list[int], n_baselines: int, n_dumps: int, run: int) -> None:
         self._comm = comm
         self._items_per_rank = items_per_rank
         self._n_baselines = n_baselines
@@ -205,9 +203,7 @@ class SliceGather:
         return requests
 
 
-def subarray(
-    shape: tuple[int, ...], axis: int, bounds: tuple[int, int], dtype: np.dtype[Any]
-) -> MPI.Datatype:
+def subarray(shape: tuple[int, ...], axis: int, bounds: tuple[int, int], dtype: np.dtype[Any]) -> MPI.Datatype:
     """Describe a slice along one axis of an array of visibilities (complex64) or weights (float32)."""
     base, last = (MPI.COMPLEX8, (N_POLARISATIONS,)) if dtype == np.complex64 else (MPI.FLOAT, ())
     sizes = [*shape, *last]
