@@ -6,6 +6,7 @@ last, as the beam is known only then; the room for it is left at the front.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class CubeFile:
                 file.write(plane.astype(_PIXEL).tobytes())
         except OSError as error:
             raise DatasetError(
-                f"{self.path}: plane {frequency} cannot be written: {error.strerror}; free the disk and try again"
+                f"{self.path}: plane {frequency} cannot be written: {error.strerror}; make room"
             ) from error
 
     def finish(self, header: Header, beams: list[Beam] | None) -> None:
@@ -127,7 +128,8 @@ class CubeFile:
 
     def discard(self) -> None:
         """Remove what was written, on one rank."""
-        self.partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.partial.unlink()
 
 
 def _beam_table(beams: list[Beam], n_stokes: int) -> bytes:

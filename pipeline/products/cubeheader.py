@@ -53,9 +53,7 @@ class BandSummary:
     software: str
 
 
-def cube_header(
-    bands: Sequence[BandSummary], settings: ImageSettings, stokes: str, names: dict[str, str]
-) -> Header:
+def cube_header(bands: Sequence[BandSummary], settings: ImageSettings, stokes: str, names: dict[str, str]) -> Header:
     """Make the header of a cube.
 
     Parameters
@@ -88,7 +86,7 @@ def cube_header(
     for axis, length in enumerate((settings.size, settings.size, len(bands), len(stokes)), start=1):
         header[f"NAXIS{axis}"] = length
     header["EXTEND"] = True
-    header["BUNIT"] = ("Jy/beam", "brightness of a point source of 1 Jy is 1")
+    header["BUNIT"] = ("Jy/beam", "a point source of 1 Jy peaks at 1")
     header["BTYPE"] = "Intensity"
     for key, value in names.items():
         header[key] = value
@@ -124,9 +122,9 @@ def _describe_sky(header: Header, band: BandSummary, settings: ImageSettings) ->
     header["LONPOLE"] = (180.0, "[deg] native longitude of the north pole")
     header["LATPOLE"] = (declination, "[deg] native latitude of the north pole")
     header["RADESYS"] = "ICRS"
-    geocentric = erfa.gd2gc(1, *band.array_lonlatheight)
-    for key, value in zip(("OBSGEO-X", "OBSGEO-Y", "OBSGEO-Z"), geocentric, strict=True):
-        header[key] = (float(value), "[m] array, geocentric")
+    longitude, latitude, height_m = band.array_lonlatheight
+    for key, value in zip("XYZ", erfa.gd2gc(1, longitude, latitude, height_m), strict=True):
+        header[f"OBSGEO-{key}"] = (float(value), "[m] array, geocentric")
 
 
 def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:
@@ -140,7 +138,7 @@ def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:
             f"frequency axis by {miss.max():.3g} steps; one cube holds bands of even steps only"
         )
     _axis(header, 3, ("FREQ", 1, float(frequency[0]), float(step), "Hz"))
-    header["RESTFRQ"] = (float(frequency[0]), "[Hz] of the first plane")
+    header["RESTFRQ"] = (float(frequency[0]), "[Hz] first plane")
     header["SPECSYS"] = ("TOPOCENT", "frequencies as observed")
 
 
@@ -155,11 +153,11 @@ def _describe_beam(header: Header, bands: Sequence[BandSummary]) -> None:
     """Describe the beam of the middle plane, and say where those of all planes are."""
     beam = bands[len(bands) // 2].beam
     if beam is not None:
-        header["BMAJ"] = (math.degrees(beam.major_rad), "[deg] of the plane in the middle")
+        header["BMAJ"] = (math.degrees(beam.major_rad), "[deg] plane in the middle")
         header["BMIN"] = (math.degrees(beam.minor_rad), "[deg]")
         header["BPA"] = (math.degrees(beam.angle_rad), "[deg] north through east")
     if all(band.beam is not None for band in bands):
-        header["CASAMBM"] = (True, "the beams of all planes are in table BEAMS")
+        header["CASAMBM"] = (True, "beams of all planes: table BEAMS")
 
 
 def _describe_weights(header: Header, bands: Sequence[BandSummary], settings: ImageSettings) -> None:
@@ -168,4 +166,4 @@ def _describe_weights(header: Header, bands: Sequence[BandSummary], settings: Im
     if settings.weight == "briggs":
         header["ROBUST"] = (settings.robust, "Briggs' robustness")
     worst = max(band.fraction_left_out for band in bands)
-    header["LEFTOUT"] = (worst, "share of weights beyond half a wavelength a cell")
+    header["LEFTOUT"] = (worst, "share of weights beyond the uv range")

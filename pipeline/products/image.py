@@ -63,9 +63,7 @@ class BandImage:
     header: BandHeader
 
 
-def image_band(
-    open_band: OpenBand, settings: ImageSettings, progress: Callable[[], None] | None = None
-) -> BandImage:
+def image_band(open_band: OpenBand, settings: ImageSettings, progress: Callable[[], None] | None = None) -> BandImage:
     """Image one band.
 
     Parameters
@@ -129,9 +127,7 @@ def _band_image(sums: _Sums, start_utc: tuple[float, float]) -> BandImage:
     )
 
 
-def _measure_density(
-    open_band: OpenBand, settings: ImageSettings, progress: Callable[[], None] | None
-) -> UVDensity:
+def _measure_density(open_band: OpenBand, settings: ImageSettings, progress: Callable[[], None] | None) -> UVDensity:
     """Read the uvw and weights of a band, and return the density of its samples in uv."""
     density = UVDensity.empty(settings.size, settings.cell_rad)
     with open_band(DENSITY_VARIABLES) as band:

@@ -12,9 +12,7 @@ from pipeline.products.settings import ImageSettings
 from pipeline.telemetry.progress import Style, show_count
 
 
-def make_images(
-    dataset: Path, output: Path, stokes: str, world: World, overwrite: bool, style: Style
-) -> CubeReport:
+def make_images(dataset: Path, output: Path, stokes: str, world: World, overwrite: bool, style: Style) -> CubeReport:
     """Image a dataset with the settings of its own configuration, bands shared among the ranks.
 
     Parameters

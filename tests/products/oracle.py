@@ -88,7 +88,7 @@ def visibilities(station_uvw, baselines, channel_hz, sources):
 
 
 def flatten(band):
-    """Return uvw in wavelengths (sample, 3), weight (sample,) and vis (sample, pol) without autocorrelations."""
+    """Return uvw in wavelengths (sample, 3), weight (sample,), vis (sample, pol) of cross-correlations."""
     cross = band.header.baselines[:, 0] != band.header.baselines[:, 1]
     pairs = band.header.baselines[cross]
     uvw, weight, vis = [], [], []
