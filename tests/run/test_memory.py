@@ -29,7 +29,7 @@ def peak_bytes(tmp_path, tiny, dumps):
     config["telescope"]["array"] = "ska-low-aa2"
     config["time"]["dumps"] = dumps
     config["spectrum"]["channels"], config["averaging"] = 4, {"node": 2, "group": 1}
-    config["compute"] = {"memory": "20 MB"}
+    config["compute"] = {"memory": "8 MB"}
     config["output"]["path"] = "out.dawn"
     path = tmp_path / "memory.yaml"
     path.write_text(yaml.safe_dump(config))
