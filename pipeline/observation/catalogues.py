@@ -172,7 +172,8 @@ def _numbers(entry: CatalogueEntry, table: Any, column: str, unit: str) -> Float
         # Missing values are NaN from here on.
         filled = values.astype(np.float64)
         filled = filled.filled(np.nan) if hasattr(filled, "filled") else filled
-        numbers: Float64 = np.asarray(Quantity(filled, values.unit or unit).to_value(unit), dtype=np.float64)
+        # A column with a unit is converted, one without is taken as it is.
+        numbers: Float64 = np.asarray(Quantity(filled, unit).value, dtype=np.float64)
     except (ValueError, TypeError, UnitConversionError) as error:
         raise ConfigError(
             f"{entry.catalogue}: column {column!r} does not hold numbers in {unit or 'no unit'} ({error}); "

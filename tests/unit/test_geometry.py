@@ -72,7 +72,7 @@ def test_directions_are_those_of_astropy(fraction):
     assert 0 < above.size < 301
     # Rotated back to east, north, up: row i of station_uvw is unit vector i along u, v, w.
     lmn = block.lmn[0] + np.array([0, 0, 1])
-    np.testing.assert_allclose(lmn @ block.station_uvw[0].T, expected[above], rtol=0, atol=2e-9)
+    np.testing.assert_allclose(lmn @ block.station_uvw[0].T, expected[above], rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("ra_deg", "dec_deg"), [(0, -27), (77, -89.99), (77, -90), (0, -90), (200, -60), (20, 0)])
