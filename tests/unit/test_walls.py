@@ -90,8 +90,7 @@ def world_uses(root: Path) -> list[str]:
         f"{file}:{node.lineno}"
         for file, tree in modules(root)
         for node in ast.walk(tree)
-        if "COMM_WORLD"
-        in (getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "name", None))
+        if "COMM_WORLD" in (getattr(node, "attr", None), getattr(node, "id", None), getattr(node, "name", None))
         or (isinstance(node, ast.Constant) and node.value == "COMM_WORLD")
     ]
 
