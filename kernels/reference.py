@@ -115,7 +115,8 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
 
 def _complex(phasors: Array) -> Array:
     """Phasors as one complex128 array (source, station)."""
-    return phasors[0].astype(np.float64) + 1j * phasors[1].astype(np.float64)
+    phasor: Array = phasors[0].astype(np.float64) + 1j * phasors[1].astype(np.float64)
+    return phasor
 
 
 def _product(phasors: Array, weight: Array) -> Array:
