@@ -134,7 +134,7 @@ def test_real_nodes_are_the_machines(comm):
     with World() as world:
         assert world.ranks_per_node == comm.size
         assert world.local_rank == comm.rank
-        assert 1 <= world.n_threads
+        assert world.n_threads >= 1
 
 
 def test_uneven_machines_are_refused(comm, monkeypatch):
