@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -164,14 +167,41 @@ class CudaDevice(Device):
         return cuda
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Allocate an array on the device."""
+        """Allocate an array on the device.
+
+        Raises
+        ------
+        DeviceError
+            If the device's memory does not hold it.
+        """
         self._make_ready()
-        return self._cuda.device_array(shape, dtype)
+        with self._room_for(math.prod(shape) * np.dtype(dtype).itemsize):
+            return self._cuda.device_array(shape, dtype)
 
     def upload(self, host: Array) -> Any:
-        """Copy a host array to the device."""
+        """Copy a host array to the device.
+
+        Raises
+        ------
+        DeviceError
+            If the device's memory does not hold it.
+        """
         self._make_ready()
-        return self._cuda.to_device(np.ascontiguousarray(host))
+        with self._room_for(host.nbytes):
+            return self._cuda.to_device(np.ascontiguousarray(host))
+
+    @contextmanager
+    def _room_for(self, n_bytes: int) -> Iterator[None]:
+        """Say what to do where an allocation finds no room; only the text of the error is alike in all Numbas."""
+        try:
+            yield
+        except Exception as error:
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+            raise DeviceError(
+                f"CUDA device {self._index} has no room for {n_bytes / 1e6:.3g} MB more; lower compute.memory "
+                "or put fewer ranks on a device"
+            ) from error
 
     def download(self, array: Any, out: Array) -> None:
         """Copy a device array to the host; the default stream orders it after the kernels."""
@@ -221,10 +251,10 @@ def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -
     """
     if backend == "cpu":
         return CpuDevice(precision, "asked for", n_threads)
-    n_devices, problem = _count_cuda_devices()
+    n_devices, problem = _count_cuda_devices(local_rank)
     if backend == "auto" and (n_devices == 0 or _is_simulator()):
         problem = problem or "CUDA is only simulated"
-        return CpuDevice(precision, f"no CUDA device ({problem})", n_threads)
+        return CpuDevice(precision, f"CUDA cannot be had ({problem})", n_threads)
     if n_devices == 0:
         raise DeviceError(
             f"compute.backend: cuda cannot be had: {problem}. Install the driver and the 'cuda' extra "
@@ -239,14 +269,17 @@ def _is_simulator() -> bool:
     return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
 
-def _count_cuda_devices() -> tuple[int, str]:
-    """Count the devices that this process can see, and say why there is none."""
+def _count_cuda_devices(local_rank: int) -> tuple[int, str]:
+    """Count the devices that this process can see, and say why there is none or this rank's does not work."""
     try:
         from numba import cuda
 
         if not cuda.is_available():
             return 0, _one_line(cuda.cuda_error() or "no driver or no device was found")
-        return len(cuda.gpus), ""
+        n_devices = len(cuda.gpus)
+        cuda.select_device(local_rank % n_devices)  # fails where another process holds it alone, or it is broken
+        cuda.to_device(np.zeros(1))
+        return n_devices, ""
     except Exception as error:  # whatever a missing or broken driver raises, the answer is the same
         return 0, _one_line(error)
 
