@@ -18,15 +18,11 @@ from kernels import bodies
 
 Array = Any  # device array; a NumPy array would be copied to and fro at every call
 
-_TILE, _SIDE, _CELLS = 64, 16, 4
-_CHUNK = 16
-_CHUNKS_PER_SUM = 2
-_THREADS = 256
+_TILE, _SIDE, _CELLS, _THREADS = 64, 16, 4, 256
+_CHUNK, _CHUNKS_PER_SUM = 16, 2
 
 _turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
 _nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
-_cos_sin_single = cuda.jit(bodies.cos_sin_single, device=True)
-_cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
 _rounded_once = cuda.jit(bodies.rounded_once, device=True)
 
 
@@ -146,8 +142,8 @@ def _phasors_kernel(cos_sin: Any, real: type) -> Any:
     return cuda.jit(kernel)
 
 
-_phasors_single = _phasors_kernel(_cos_sin_single, np.float32)
-_phasors_double = _phasors_kernel(_cos_sin_double, np.float64)
+_phasors_single = _phasors_kernel(cuda.jit(bodies.cos_sin_single, device=True), np.float32)
+_phasors_double = _phasors_kernel(cuda.jit(bodies.cos_sin_double, device=True), np.float64)
 
 
 @cuda.jit
@@ -194,13 +190,11 @@ def _station_left(factors: Any, term: int, p: int, pol: int) -> Any:
     a, b = coherency[s, 2], coherency[s, 3]
     jx, jy = jones[p, s, i, 0], jones[p, s, i, 1]
     if k == 0:
-        xx = coherency[s, 0]
-        re = jx.real * xx + jy.real * a + jy.imag * b
-        im = jx.imag * xx + jy.imag * a - jy.real * b
+        re = jx.real * coherency[s, 0] + jy.real * a + jy.imag * b
+        im = jx.imag * coherency[s, 0] + jy.imag * a - jy.real * b
     else:
-        yy = coherency[s, 1]
-        re = jy.real * yy + jx.real * a - jx.imag * b
-        im = jy.imag * yy + jx.imag * a + jx.real * b
+        re = jy.real * coherency[s, 1] + jx.real * a - jx.imag * b
+        im = jy.imag * coherency[s, 1] + jx.imag * a + jx.real * b
     phase_re, phase_im = phasors[0, s, p], phasors[1, s, p]
     return phase_re * re - phase_im * im, phase_re * im + phase_im * re
 
@@ -217,7 +211,6 @@ def _station_right(factors: Any, term: int, q: int, pol: int) -> Any:
 
 @cuda.jit(device=True)
 def _holds_baseline(baseline_index: Array, p0: int, q0: int) -> int:
-    """Whether the cells of this thread hold a baseline that is kept."""
     n_stations = baseline_index.shape[0]
     for i in range(_CELLS):
         for j in range(_CELLS):
@@ -252,7 +245,6 @@ def _clear(values: Array) -> None:
 
 @cuda.jit(device=True)
 def _move_sums(sums: Array, totals: Array) -> None:
-    """Add the sums to the totals and begin them anew."""
     for part in range(2):
         for i in range(_CELLS):
             for j in range(_CELLS):
@@ -266,14 +258,6 @@ def _product_kernel(left_value: Any, right_value: Any, terms_per_source: int, is
     The two device functions (factors, term, station, pol) give real and imaginary part of what is multiplied;
     for an unpolarised sky one sum fills all four polarisations.
     """
-
-    def write(row: int, pol: int, value: complex, out: Array) -> None:
-        out[row, pol] = value
-        if is_unpolarised:
-            out[row, 1] = out[row, 2] = 0
-            out[row, 3] = value
-
-    write_on_device: Any = cuda.jit(write, device=True)
 
     def product(factors: Any, baseline_index: Array, out: Array) -> None:
         left = cuda.shared.array((2, _CHUNK, _TILE), factors[0].dtype)
@@ -302,8 +286,11 @@ def _product_kernel(left_value: Any, right_value: Any, terms_per_source: int, is
             for j in range(_CELLS):
                 p, q = p0 + ty + _SIDE * i, q0 + tx + _SIDE * j
                 if p < n_stations and q < n_stations and baseline_index[p, q] >= 0:
-                    value = complex(totals[0, i, j], totals[1, i, j])
-                    write_on_device(baseline_index[p, q], pol, value, out)
+                    row = baseline_index[p, q]
+                    out[row, pol] = complex(totals[0, i, j], totals[1, i, j])
+                    if is_unpolarised:
+                        out[row, 1] = out[row, 2] = 0
+                        out[row, 3] = out[row, 0]
 
     return cuda.jit(product)
 

@@ -1,0 +1,86 @@
+"""Inputs, and the measurement equation summed directly in long double: no line shared with the kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+C_M_S = np.longdouble(299792458)
+LongDouble = NDArray[np.longdouble]
+
+PRECISIONS = {"mixed": (np.float32, np.complex64), "double": (np.float64, np.complex128)}
+
+
+def stations(n: int, seed: int, span_m: float = 73e3) -> NDArray[np.float64]:
+    """Positions u, v, w in metres, in no order; the first at the origin, the last two ``span_m`` apart."""
+    rng = np.random.default_rng(seed)
+    uvw = rng.normal(scale=span_m / 8, size=(n, 3))
+    uvw[0] = 0.0
+    if n > 2:
+        direction = np.array([0.6, -0.64, 0.48])
+        uvw[-2], uvw[-1] = direction * span_m / 2, -direction * span_m / 2
+    return uvw
+
+
+def sources(n: int, seed: int) -> NDArray[np.float64]:
+    """Directions (l, m, n - 1) over most of the sky; the first at the phase centre."""
+    rng = np.random.default_rng(seed)
+    radius, angle = 0.95 * np.sqrt(rng.uniform(size=n)), rng.uniform(0, 2 * np.pi, n)
+    ell, m = radius * np.cos(angle), radius * np.sin(angle)
+    square = ell**2 + m**2
+    lmn = np.stack([ell, m, -square / (1 + np.sqrt(1 - square))], axis=1)
+    lmn[:1] = 0.0
+    return lmn
+
+
+def index_of(n_stations: int, keep: str, seed: int = 5) -> NDArray[np.int32]:
+    """Baseline index that keeps "all", "cross" or "few" (a third, with whole rows left out) of the baselines."""
+    p, q = np.triu_indices(n_stations, 1 if keep == "cross" else 0)
+    if keep == "few":
+        kept = (np.random.default_rng(seed).uniform(size=p.size) < 1 / 3) & (p % 5 != 1)
+        kept[0] = True
+        p, q = p[kept], q[kept]
+    index = np.full((n_stations, n_stations), -1, np.int32)
+    index[p, q] = np.arange(p.size)
+    return index
+
+
+def fringes(uvw: NDArray[np.float64], lmn: NDArray[np.float64], frequency_hz: float) -> tuple[LongDouble, ...]:
+    """Cosine and sine of every station and source, (source, station), in long double."""
+    turns = np.zeros((len(lmn), len(uvw)), np.longdouble)
+    for axis in range(3):
+        turns += np.longdouble(lmn[:, None, axis]) * np.longdouble(uvw[None, :, axis])
+    turns *= np.longdouble(frequency_hz) / C_M_S
+    turns -= np.rint(turns)
+    angle = turns * 8 * np.arctan(np.longdouble(1))
+    return np.cos(angle), np.sin(angle)
+
+
+def visibilities(
+    fringe: tuple[LongDouble, ...], index: NDArray[np.int32], jones: NDArray[np.complex128], stokes: NDArray[np.float64]
+) -> NDArray[np.complex128]:
+    """Sum V_pq = sum_s K_p conj(K_q) J_p B_s J_q^H baseline by baseline; jones (station, source, 2, 2)."""
+    cosine, sine = fringe
+    i, q_, u, v = stokes.T.astype(np.clongdouble)
+    brightness = ((i + q_, u + 1j * v), (u - 1j * v, i - q_))
+    wide = jones.astype(np.clongdouble)
+    out = np.zeros((index.max() + 1, 4), np.complex128)
+    for p, q in np.argwhere(index >= 0):
+        phase = (cosine[:, p] + 1j * sine[:, p]) * (cosine[:, q] - 1j * sine[:, q])
+        for a in range(2):
+            for b in range(2):
+                terms = np.zeros(len(stokes), np.clongdouble)
+                for c in range(2):
+                    for d in range(2):
+                        terms += wide[p, :, a, c] * brightness[c][d] * wide[q, :, b, d].conj()
+                out[index[p, q], 2 * a + b] = (phase * terms).sum()
+    return out
+
+
+def fluxes(n: int, kind: str, seed: int) -> NDArray[np.float64]:
+    """Stokes I in Jy: "mixed" signs over 7 decades, "negative", or "equal" (the worst case for float32 sums)."""
+    rng = np.random.default_rng(seed)
+    if kind == "equal":
+        return np.full(n, 0.1)
+    flux = 10 ** rng.uniform(-5, 2, n)
+    return -flux if kind == "negative" else flux * rng.choice([-1.0, 1.0], n)
