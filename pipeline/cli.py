@@ -12,6 +12,7 @@ import typer
 
 from pipeline.errors import DawnstreamError
 from pipeline.telemetry.progress import Style
+from pipeline.version import software
 
 T = TypeVar("T")
 
@@ -39,6 +40,21 @@ RanksPerNode = Annotated[
 ProgressStyle = Annotated[
     Style, typer.Option("--progress", help="A bar, lines or nothing; auto is a bar on a terminal of its own.")
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(software())
+        raise typer.Exit
+
+
+@app.callback()
+def dawnstream(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold what all commands share."""
 
 
 @app.command()

@@ -89,7 +89,7 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
         ("blocks", f"{counted(plan.n_blocks, 'step')} of {counted(plan.block_dumps, 'dump')} in every band"),
         (
             "memory",
-            f"{human_bytes(plan.memory_bytes)} per rank, of {human_bytes(config.compute.memory_bytes)} allowed",
+            f"{human_bytes(plan.memory_bytes)} of arrays per rank, {human_bytes(config.compute.memory_bytes)} allowed",
         ),
         ("raw", f"{human_bytes(plan.raw_bytes)} of visibilities"),
         ("written", human_bytes(plan.reduced_bytes)),
