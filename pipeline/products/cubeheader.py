@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from pipeline.products.beam import Beam
 
+#: Equatorial radius (m) and flattening of the ellipsoid that OBSGEO-L, -B and -H refer to: not WGS84 but that
+#: of 1976, says the FITS standard 4.0, section 9.2.3, and so does wcslib.
+_FITS_ELLIPSOID = (6378140.0, 1 / 298.2577)
+
 #: How far a plane may lie from its place on an even frequency axis, in steps of it.
 _FREQUENCY_TOLERANCE = 1e-4
 
@@ -122,9 +126,14 @@ def _describe_sky(header: Header, band: BandSummary, settings: ImageSettings) ->
     header["LONPOLE"] = (180.0, "[deg] native longitude of the north pole")
     header["LATPOLE"] = (declination, "[deg] native latitude of the north pole")
     header["RADESYS"] = "ICRS"
-    longitude, latitude, height_m = band.array_lonlatheight
-    for key, value in zip("XYZ", erfa.gd2gc(1, longitude, latitude, height_m), strict=True):
+    geocentric = erfa.gd2gc(1, *band.array_lonlatheight)
+    for key, value in zip("XYZ", geocentric, strict=True):
         header[f"OBSGEO-{key}"] = (float(value), "[m] array, geocentric")
+    # The same once more, so that readers need not work it out and say that they did.
+    longitude, latitude, height_m = erfa.gc2gde(*_FITS_ELLIPSOID, geocentric)
+    header["OBSGEO-L"] = (math.degrees(longitude), "[deg] longitude")
+    header["OBSGEO-B"] = (math.degrees(latitude), "[deg] latitude, IAU 1976 ellipsoid")
+    header["OBSGEO-H"] = (float(height_m), "[m] height above the IAU 1976 ellipsoid")
 
 
 def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAX_LABELS = 30  # names of marked sources; more would hide the sky
+_POLAR_DEG = 89.0  # an image that reaches so far north or south is labelled as a polar one
 _NOISE_RANGE = 4.0  # the colours are linear up to so many times the scatter, logarithmic beyond
 
 
@@ -103,7 +104,6 @@ def _read_plane(cube: Path, plane: int, stokes: str) -> tuple[NDArray[np.float64
 
 def _sky_axes(figure: Figure, header: Header) -> tuple[Any, Any]:
     """Add axes with a grid of right ascension and declination."""
-    from astropy import units
     from astropy.wcs import WCS
 
     wcs = WCS(header).celestial
@@ -111,15 +111,39 @@ def _sky_axes(figure: Figure, header: Header) -> tuple[Any, Any]:
     ra, dec = axes.coords
     ra.set_axislabel("right ascension (ICRS)")
     dec.set_axislabel("declination (ICRS)")
-    # All right ascensions meet near a pole; where they do, even steps tell more than the default's few.
-    corner = header["CDELT2"] * header["NAXIS2"] / 2 * np.sqrt(2)
-    if abs(header["CRVAL2"]) + corner > 89:
-        ra.set_ticks(spacing=30 * units.deg)
-        dec.set_ticks(number=4)
-        dec.set_ticklabel_visible(True)
     ra.set_major_formatter("hh:mm")
+    corner = header["CDELT2"] * header["NAXIS2"] / 2 * np.sqrt(2)
+    if abs(header["CRVAL2"]) + corner > _POLAR_DEG:
+        _label_rings(axes, header)
     axes.coords.grid(color="white", alpha=0.35, linestyle="-", linewidth=0.6)
     return axes, wcs
+
+
+def _label_rings(axes: Any, header: Header) -> None:
+    """Label right ascension all around and declination on its rings, as a pole lies in or near the image."""
+    from astropy import units
+
+    ra, dec = axes.coords
+    ra.set_ticks(spacing=30 * units.deg)
+    ra.set_major_formatter("hh")
+    ra.set_ticklabel_position("lbrt")
+    ra.set_axislabel("right ascension; declination on the rings (ICRS)")
+    ra.set_axislabel_position("b")
+    ra.set_ticks_visible(False)
+    half_width = header["CDELT2"] * header["NAXIS2"] / 2
+    step = next((step for step in (10, 5, 2, 1, 0.5, 0.2, 0.1) if step <= half_width / 2), 0.05)
+    dec.set_ticks(spacing=step * units.deg)
+    dec.set_ticks_visible(False)
+    dec.set_ticklabel_visible(False)
+    dec.set_axislabel("")
+    pole = np.sign(header["CRVAL2"]) * 90
+    # The rings are cut on the line to the left of the pole, a quarter turn east of the phase centre's.
+    right_ascension = header["CRVAL1"] + 90
+    for ring in range(1, int(half_width / step) + 1):
+        text = {"color": "white", "fontsize": 8, "alpha": 0.8, "ha": "left", "va": "bottom", "clip_on": True}
+        declination = pole - np.sign(pole) * ring * step
+        place = axes.get_transform("icrs")
+        axes.text(right_ascension, declination, f" {declination:g}°", transform=place, **text)
 
 
 def _draw_image(figure: Figure, axes: Axes, image: NDArray[np.float64]) -> None:
