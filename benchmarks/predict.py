@@ -4,7 +4,8 @@
 
 Both predict an unpolarised sky for stations that are alike, one channel, all cross-correlations, from
 coordinates on the sky to visibilities. They take turns; the first turn, in which kernels are compiled, is not
-counted. Printed are medians of baselines × sources × times per second, and how far the amplitudes are apart.
+counted. Printed are baselines × sources × times per second, median and best, the median of the ratios turn by
+turn, and how far the amplitudes are apart.
 
 matvis needs an environment of its own: MATVIS_PYTHON names its Python (`make bench` sees to it). It runs with
 the settings that were fastest: a uniform beam, ERFA's coordinates computed in full once, all pairs kept.
@@ -191,11 +192,14 @@ def compare(path: Path, sky: dict[str, np.ndarray], precision: str, options: arg
             seconds.append((time.perf_counter() - start, other.predict()))
     n_stations = len(sky["enu_m"])
     work = n_stations * (n_stations - 1) // 2 * options.sources * options.times
-    mine, theirs = (work / statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    mine, theirs = zip(*seconds[1:], strict=True)
+    rates = [work / statistics.median(mine), work / statistics.median(theirs), work / min(mine), work / min(theirs)]
     ratio = statistics.median(their_s / my_s for my_s, their_s in seconds[1:])
     apart = np.abs(ours.amplitudes() - np.load(path.with_suffix(f".{other_precision}.npy"))).max()
     apart /= sky["flux_jy"].sum()
-    return f"{n_stations:8} {precision:>9} {mine:12.2e} {theirs:12.2e} {ratio:8.1f} {apart:12.1e}"
+    columns = [f"{rate:12.2e}" for rate in rates]
+    columns.insert(2, f"{ratio:8.1f}")
+    return f"{n_stations:8} {precision:>9} {' '.join(columns)} {apart:12.1e}"
 
 
 def main() -> None:
@@ -213,7 +217,8 @@ def main() -> None:
         return
     print(f"{options.sources} sources, {options.times} times, one channel, {options.threads} threads")
     print("baselines x sources x times per second; amplitudes apart: largest, over the summed flux")
-    print(f"{'stations':>8} {'precision':>9} {'Dawnstream':>12} {'matvis':>12} {'ratio':>8} {'apart':>12}")
+    columns = f"{'Dawnstream':>12} {'matvis':>12} {'ratio':>8} {'best':>12} {'matvis best':>12} {'apart':>12}"
+    print(f"{'stations':>8} {'precision':>9} {columns}")
     with tempfile.TemporaryDirectory() as folder:
         for n_stations in options.stations:
             sky = observation(n_stations, options.sources, options.times)

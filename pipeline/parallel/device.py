@@ -254,7 +254,7 @@ def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -
     n_devices, problem = _count_cuda_devices(local_rank)
     if backend == "auto" and (n_devices == 0 or _is_simulator()):
         problem = problem or "CUDA is only simulated"
-        return CpuDevice(precision, f"no CUDA device ({problem})", n_threads)
+        return CpuDevice(precision, f"CUDA cannot be had ({problem})", n_threads)
     if n_devices == 0:
         raise DeviceError(
             f"compute.backend: cuda cannot be had: {problem}. Install the driver and the 'cuda' extra "
