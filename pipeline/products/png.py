@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_LABELS = 30  # names of marked sources; more would hide the sky
 _POLAR_DEG = 89.0  # an image that reaches so far north or south is labelled as a polar one
+_RINGS_ASLANT_DEG = 30  # from the meridian of the phase centre
 _NOISE_RANGE = 4.0  # the colours are linear up to so many times the scatter, logarithmic beyond
 
 
@@ -74,7 +75,9 @@ def png_plane(cube: Path, plane: int, out: Path, stokes: str = "I", marks: Seque
     _draw_beam(axes, header)
     _draw_marks(axes, wcs, marks, image.shape)
     megahertz = (header["CRVAL3"] + plane * header["CDELT3"]) / 1e6
-    axes.set_title(f"{header['OBJECT']}   Stokes {stokes}   {megahertz:.4f} MHz   {header['DATE-OBS'][:19]} UTC")
+    date = header["DATE-OBS"][:19]
+    title = f"{header['OBJECT']}   Stokes {stokes}   {megahertz:.4f} MHz   {date} UTC"
+    axes.set_title(title, pad=24)  # labels of right ascension may stand below it
     try:
         figure.savefig(out, dpi=dpi)
     except (OSError, ValueError) as error:
@@ -114,12 +117,12 @@ def _sky_axes(figure: Figure, header: Header) -> tuple[Any, Any]:
     ra.set_major_formatter("hh:mm")
     corner = header["CDELT2"] * header["NAXIS2"] / 2 * np.sqrt(2)
     if abs(header["CRVAL2"]) + corner > _POLAR_DEG:
-        _label_rings(axes, header)
+        _label_rings(axes, wcs, header)
     axes.coords.grid(color="white", alpha=0.35, linestyle="-", linewidth=0.6)
     return axes, wcs
 
 
-def _label_rings(axes: Any, header: Header) -> None:
+def _label_rings(axes: Any, wcs: Any, header: Header) -> None:
     """Label right ascension all around and declination on its rings, as a pole lies in or near the image."""
     from astropy import units
 
@@ -136,14 +139,15 @@ def _label_rings(axes: Any, header: Header) -> None:
     dec.set_ticks_visible(False)
     dec.set_ticklabel_visible(False)
     dec.set_axislabel("")
-    pole = np.sign(header["CRVAL2"]) * 90
-    # The rings are cut on the line to the left of the pole, a quarter turn east of the phase centre's.
-    right_ascension = header["CRVAL1"] + 90
-    for ring in range(1, int(half_width / step) + 1):
-        text = {"color": "white", "fontsize": 8, "alpha": 0.8, "ha": "left", "va": "bottom", "clip_on": True}
-        declination = pole - np.sign(pole) * ring * step
-        place = axes.get_transform("icrs")
-        axes.text(right_ascension, declination, f" {declination:g}°", transform=place, **text)
+    sign = np.sign(header["CRVAL2"])
+    reach = 90 - abs(header["CRVAL2"]) + np.sqrt(2) * half_width
+    # Written along a meridian aslant, which misses the axes' edges longest wherever the pole lies.
+    right_ascension = header["CRVAL1"] + _RINGS_ASLANT_DEG
+    for ring in range(1, int(reach / step) + 1):
+        declination = sign * (90 - ring * step)
+        x, y = (float(pixel) for pixel in wcs.world_to_pixel_values(right_ascension, declination))
+        if 0.02 < x / header["NAXIS1"] < 0.93 and 0.02 < y / header["NAXIS2"] < 0.96:
+            axes.text(x, y, f" {declination:g}°", color="white", fontsize=8, alpha=0.8, ha="left", va="bottom")
 
 
 def _draw_image(figure: Figure, axes: Axes, image: NDArray[np.float64]) -> None:
