@@ -196,8 +196,8 @@ def test_the_guide_explains_every_line_of_the_plan():
     assert [re.split(r"\s{2,}", line)[0] for line in example.split("\n\n")[0].splitlines() if line[0] != " "] == labels
     for label in labels:
         assert f"| {label} |" in GUIDE
-    # What does not depend on the program's inner workings must be what it prints.
-    same = [label for label in labels if label != "memory"]
+    # The other two follow the program's buffers and the demo's image, and may be of another day.
+    same = [label for label in labels if label not in ("memory", "decorrelation")]
     for line in shown.splitlines():
         if line.split("  ")[0] in same:
             assert line in example
