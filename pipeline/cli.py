@@ -61,7 +61,9 @@ def dawnstream(
 def plan(
     config: ConfigPath,
     ranks: Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks, one per GPU.")] = 1,
-    ranks_per_node: RanksPerNode = None,
+    ranks_per_node: Annotated[
+        int | None, typer.Option("--ranks-per-node", min=1, help="Ranks on a node; default: all on one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, hold and write, without doing it."""
@@ -82,10 +84,10 @@ def plan(
 @app.command()
 def check(config: ConfigPath) -> None:
     """Check everything of a configuration that can be checked without running it."""
+    from pipeline.check import check_observation
     from pipeline.configfile import load_config
     from pipeline.inputs import load_inputs
     from pipeline.plan import make_plan
-    from pipeline.prepare import check_observation
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
@@ -172,7 +174,7 @@ def image(
             if world.rank > 0:
                 return
             if png is not None:
-                png_plane(output, plane, png)
+                png_plane(output, plane, png, stokes[0])
             _print_json(images_as_dict(report)) if as_json else print(describe_images(report, png))
 
         _on_all_ranks(world.rank, work)

@@ -184,8 +184,15 @@ def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node
     near = list(_nearest(n_channels, node, group, n_ranks, ranks_per_node))
     machine = f"{n_ranks} ranks, {ranks_per_node} on a node"
     tree = f"{n_channels} channels, averaging.node {node} x averaging.group {group}"
-    hint = " or ".join(map(str, near)) or "none with so many ranks on a node; use fewer ranks per node"
-    raise PlanError(f"{machine}, cannot make {tree}: {reason}; nearest number of ranks that can: {hint}")
+    hint = f"nearest number of ranks that can: {' or '.join(map(str, near)) or 'none'}"
+    smaller = (
+        size
+        for size in range(ranks_per_node - 1, 0, -1)
+        if n_ranks % size == 0 and _try(n_channels, node, group, n_ranks, size)[0] is not None
+    )
+    if (size := next(smaller, None)) is not None:
+        hint += f"; or divide each machine into nodes of {size} with --ranks-per-node {size}"
+    raise PlanError(f"{machine}, cannot make {tree}: {reason}; {hint}")
 
 
 def _try(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> tuple[Layout | None, str]:

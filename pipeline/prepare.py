@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from pipeline.check import check_observation, observation_geometry
 from pipeline.config import Config
 from pipeline.configfile import load_config
-from pipeline.dataset.storage import check_space, check_writable
 from pipeline.errors import PlanError
 from pipeline.inputs import Inputs, load_inputs
 from pipeline.observation.geometry import Geometry
@@ -33,27 +33,6 @@ class Prepared:
     plan: Plan
     geometry: Geometry
     device: Device
-
-
-def observation_geometry(config: Config, inputs: Inputs) -> Geometry:
-    """Return the geometry of an observation."""
-    centre, time = config.phase_centre, config.time
-    return Geometry(inputs.telescope, inputs.sky, centre.ra_rad, centre.dec_rad, time.start_utc, time.integration_s)
-
-
-def check_observation(config: Config, inputs: Inputs, plan: Plan) -> None:
-    """Check what only the whole observation can break.
-
-    Raises
-    ------
-    DatasetError
-        If the output cannot be written or is larger than the room there is.
-    ConfigError
-        If the phase centre sets, or the times lie outside the tables of the Earth's rotation.
-    """
-    check_writable(config.output.path)
-    check_space(config.output.path, plan.reduced_bytes)
-    observation_geometry(config, inputs).check_phase_centre_is_up(config.time.dumps)
 
 
 def prepare(path: Path, world: World) -> Prepared:

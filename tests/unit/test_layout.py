@@ -70,7 +70,7 @@ def test_summit_is_one_channel_a_rank_and_six_nodes_a_band():
         ((144, 6, 6, 145, 145), ["more ranks than channels (145 > 144)", "36"]),
         ((144, 6, 6, 5, 1), ["nearest number of ranks that can: 4 or 6"]),
         ((144, 6, 6, 5, 2), ["same number of ranks", "4 or 6"]),
-        ((144, 6, 6, 72, 72), ["nearest number of ranks that can: 36"]),
+        ((144, 6, 6, 72, 72), ["nearest number of ranks that can: 36", "--ranks-per-node 36"]),
         ((144, 6, 6, 0, 1), ["at least one rank"]),
     ],
 )
