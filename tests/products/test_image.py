@@ -2,6 +2,9 @@
 
 import collections
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import oracle
@@ -183,3 +186,24 @@ def test_nothing_to_image_is_an_error(scheme):
 def test_settings_out_of_range_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         ImageSettings(**values)
+
+
+def test_memory_is_bounded_by_the_estimate():
+    script = """
+import resource, numpy as np, oracle, test_image, ducc0
+from pipeline.products.image import image_band
+from pipeline.products.settings import ImageSettings, memory_estimate
+settings = ImageSettings(size=600, cell_rad=test_image.CELL, weight="uniform")
+rng = np.random.default_rng(1)
+band = oracle.random_band(rng, 200, 800.0, [150e6], 2, test_image.SKY[:1], split=1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+band.blocks *= 60
+image_band(band.open, settings)
+used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+print(used, memory_estimate(settings, 19900, 1, 1, 200))
+"""
+    folder = Path(__file__).parent
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
+    used, estimate = (int(number) for number in done.stdout.split())
+    # Sixty blocks are twice what is gridded at once: had they been kept, they would show.
+    assert 0.2 * estimate < used <= estimate
