@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.check import check_observation, observation_geometry
 from pipeline.config import Config
 from pipeline.configfile import load_config
-from pipeline.errors import PlanError
+from pipeline.errors import DeviceError, PlanError
 from pipeline.inputs import Inputs, load_inputs
 from pipeline.observation.geometry import Geometry
 from pipeline.parallel.device import Device, open_device
@@ -68,7 +68,35 @@ def prepare(path: Path, world: World) -> Prepared:
         device = open_device(compute.backend, compute.precision, world.local_rank, world.n_threads)
         return Prepared(config, inputs, plan, observation_geometry(config, inputs), device)
 
-    return together(world.comm, make_ready)
+    prepared = together(world.comm, make_ready)
+    check_alike(world.comm.gather(prepared.device.backend == "cuda", root=0), world)
+    return prepared
+
+
+def check_alike(on_cuda: list[bool] | None, world: World) -> None:
+    """Check that all ranks compute on the same kind of device, whatever `auto` found on each.
+
+    Parameters
+    ----------
+    on_cuda
+        On the first rank, which ranks took CUDA; None elsewhere.
+    world
+        The ranks.
+
+    Raises
+    ------
+    DeviceError
+        If some ranks have a GPU and others have not: the run would be as slow as the slowest.
+    """
+
+    def compare() -> None:
+        if on_cuda is not None and 0 < sum(on_cuda) < len(on_cuda):
+            raise DeviceError(
+                f"compute.backend: auto found a GPU on {sum(on_cuda)} of {len(on_cuda)} ranks, and not on rank "
+                f"{on_cuda.index(False)}; start as many ranks as there are GPUs, or set compute.backend to cuda or cpu"
+            )
+
+    together(world.comm, compare)
 
 
 def check_memory(plan: Plan, n_local: int) -> None:

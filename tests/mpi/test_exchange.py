@@ -144,3 +144,16 @@ def test_uneven_machines_are_refused(comm, monkeypatch):
         monkeypatch.setattr(world, "_per_machine", [2, 3])
         with pytest.raises(PlanError, match="from 2 to 3 ranks"):
             world.ranks_per_node  # noqa: B018
+
+
+def test_ranks_on_different_devices_are_refused(comm):
+    from pipeline.errors import DeviceError
+    from pipeline.parallel.topology import World
+    from pipeline.prepare import check_alike
+
+    with World() as world:
+        check_alike([True] * comm.size if comm.rank == 0 else None, world)
+        if comm.size > 1:
+            mixed = [True] * (comm.size - 1) + [False]
+            with pytest.raises(DeviceError, match=f"on {comm.size - 1} of {comm.size} ranks"):
+                check_alike(mixed if comm.rank == 0 else None, world)
