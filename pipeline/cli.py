@@ -106,7 +106,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Make the dataset of an observation: `mpirun -n N dawnstream run CONFIG`."""
-    from pipeline.parallel.topology import World
+    from pipeline.parallel.topology import World, together
+    from pipeline.predict import warm_up
     from pipeline.prepare import prepare
     from pipeline.run import run as run_observation
     from pipeline.telemetry.describe import describe_report
@@ -117,6 +118,9 @@ def run(
             prepared = prepare(config, world)
             if world.rank == 0:
                 _say(*prepared.inputs.notes, prepared.device.describe())
+            seconds = together(world.comm, lambda: warm_up(prepared))
+            if world.rank == 0:
+                _say(f"kernels ready after {seconds:.1f} s")
             report = run_observation(prepared, world, overwrite, progress)
             if world.rank == 0 and as_json:
                 _print_json({"dataset": str(prepared.config.output.path), **report.as_dict()})

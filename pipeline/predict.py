@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,6 +118,30 @@ class Predictor:
                 coherency = self._device.upload(coherencies(stokes_jy[visible]).astype(self._device.real))
                 kernels.common(phasors, coherency, self._index, self._visibilities)
             kernels.accumulate(self._visibilities, self._sample_weights, self._sums[dump], self._weights[dump])
+
+
+def warm_up(prepared: Prepared) -> float:
+    """Run every kernel a prediction needs on two stations and one source, so that it is compiled.
+
+    Returns
+    -------
+    float
+        Seconds it took: many the first time on a machine, when the cache of compiled kernels is empty.
+    """
+    start = time.perf_counter()
+    device, kernels = prepared.device, prepared.device.kernels
+    phasors = device.empty((2, 1, 2), device.real)
+    visibilities = device.empty((1, N_POLARISATIONS), device.complex)
+    index = device.upload(np.array([[-1, 0], [-1, -1]], np.int32))
+    kernels.phasors(device.upload(np.zeros((2, 3))), device.upload(np.zeros((1, 3))), 150e6, phasors)
+    if prepared.inputs.sky.is_unpolarised:
+        kernels.unpolarised(phasors, device.upload(np.ones(1, device.real)), index, visibilities)
+    else:
+        kernels.common(phasors, device.upload(np.ones((1, 4), device.real)), index, visibilities)
+    sums = device.empty((1, N_POLARISATIONS), np.complex64)
+    kernels.accumulate(visibilities, device.upload(np.ones(1, np.float32)), sums, device.empty((1,), np.float32))
+    device.synchronise()
+    return time.perf_counter() - start
 
 
 def coherencies(stokes_jy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
