@@ -83,8 +83,8 @@ def test_visibilities_are_the_measurement_equation(dawnstream, tiny, tmp_path, p
 
 def apparent_directions(config):
     """Return (dump, source, 3) l, m, n - 1; the geometry has tests of its own."""
-    from pipeline.inputs import load_inputs
     from pipeline.check import observation_geometry
+    from pipeline.inputs import load_inputs
 
     return observation_geometry(config, load_inputs(config)).block(0, config.time.dumps).lmn
 
