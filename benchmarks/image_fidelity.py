@@ -134,8 +134,12 @@ def imaging_weights(uvw: Floats, weight: Floats, header: fits.Header) -> Floats:
     return used / (1 + f_squared * held)
 
 
-def fit(image: Floats, sampling: Sampling, start: Floats, cell: float) -> tuple[Floats, Floats]:
+def fit(
+    image: Floats, sampling: Sampling, start: Floats, outside: tuple[Floats, Floats], cell: float
+) -> tuple[Floats, Floats]:
     """Fit positions (source, 2) and flux densities (source,) of all sources together, from `start`.
+
+    Sources `outside` the image, whose sidelobes reach into it, are taken as the catalogue has them.
 
     Gauss-Newton. What is left is exact; the slopes are those of the first dump, and leave out what a source does
     to other sources' windows, which costs iterations, not accuracy.
@@ -146,7 +150,7 @@ def fit(image: Floats, sampling: Sampling, start: Floats, cell: float) -> tuple[
     y = np.rint(size // 2 + start[:, 1] / cell).astype(int)[:, None, None] + step[:, None]
     x, y = (np.ascontiguousarray(a) for a in np.broadcast_arrays(x, y))
     pixels = np.stack([(size // 2 - x) * cell, (y - size // 2) * cell], -1).reshape(len(start), -1, 2)
-    data = image[y, x].reshape(len(start), -1)
+    data = (image[y, x] - sampling.image(*outside, pixels.reshape(-1, 2)).reshape(x.shape)).reshape(len(start), -1)
     place, flux = start.copy(), data.max(axis=1)
     one, move, first = np.ones(1), cell / 10, sampling.first_dump()
     for _ in range(N_ITERATIONS):
@@ -168,6 +172,13 @@ def fit(image: Floats, sampling: Sampling, start: Floats, cell: float) -> tuple[
     return place, flux
 
 
+def tangent(places: SkyCoord, header: fits.Header) -> Floats:
+    """Return l and m (source, 2) of places seen from the phase centre."""
+    centre = SkyCoord(header["CRVAL1"], header["CRVAL2"], unit="deg")
+    angle, distance = centre.position_angle(places).rad, centre.separation(places).rad
+    return np.stack([np.sin(angle), np.cos(angle)], 1) * np.sin(distance)[:, None]
+
+
 def compare(path: Path, cube: Path, band: int) -> dict[str, Any]:
     """Fit, and put the results beside the catalogue."""
     with fits.open(cube) as hdus:
@@ -180,13 +191,14 @@ def compare(path: Path, cube: Path, band: int) -> dict[str, Any]:
     x, y = wcs.world_to_pixel(catalogue)
     edge, size = HALF_WINDOW + 1, len(image)
     inside = (x > edge) & (x < size - 1 - edge) & (y > edge) & (y < size - 1 - edge)
-    catalogue, x, y = catalogue[inside], x[inside], y[inside]
-    flux = sky.stokes_at(hz)[inside, 0]
-    true = np.stack([(size // 2 - x) * cell, (y - size // 2) * cell], 1)
+    flux, every = sky.stokes_at(hz)[:, 0], tangent(catalogue, header)
+    outside = every[~inside], flux[~inside]
+    catalogue, flux, true = catalogue[inside], flux[inside], every[inside]
     rng = np.random.default_rng(20)
     angle, reach = rng.uniform(0, 2 * np.pi, len(true)), rng.uniform(0.1, 0.3, len(true)) * minor
     sampling = read_sampling(path, band, header)
-    place, fitted = fit(image, sampling, true + (np.array([np.cos(angle), np.sin(angle)]) * reach).T, cell)
+    start = true + (np.array([np.cos(angle), np.sin(angle)]) * reach).T
+    place, fitted = fit(image, sampling, start, outside, cell)
     found = wcs.pixel_to_world(size // 2 - place[:, 0] / cell, size // 2 + place[:, 1] / cell)
     columns = {
         "catalogue_jy": flux,
