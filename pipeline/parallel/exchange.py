@@ -149,9 +149,14 @@ class OrderedSum:
 
 def divide(sums: Sums) -> None:
     """Turn weighted sums into averages, in place; what has no weight becomes zero with weight zero."""
+    # As pairs of floats: NumPy would divide by a complex weight, several times slower.
+    parts = sums.values.view(np.float32)
     weights = sums.weights[..., np.newaxis]
-    np.divide(sums.values, weights, out=sums.values, where=weights > 0)
-    sums.values[sums.weights == 0] = 0
+    if weights.all():
+        np.divide(parts, weights, out=parts)
+    else:
+        np.divide(parts, weights, out=parts, where=weights != 0)
+        parts[sums.weights == 0] = 0
 
 
 class SliceGather:

@@ -157,3 +157,18 @@ def test_ranks_on_different_devices_are_refused(comm):
             mixed = [True] * (comm.size - 1) + [False]
             with pytest.raises(DeviceError, match=f"on {comm.size - 1} of {comm.size} ranks"):
                 check_alike(mixed if comm.rank == 0 else None, world)
+
+
+def test_averages_are_sums_over_weights_and_nothing_has_weight_zero():
+    from pipeline.parallel.exchange import Sums, divide
+
+    values, weights = everything(2, 7)
+    weights[0, 1, 3] = 0
+    for case in (weights, np.maximum(weights, 1)):
+        sums = Sums(values.copy(), case)
+        divide(sums)
+        for place in np.ndindex(*case.shape):
+            for pol in range(4):
+                value, weight = values[place][pol], case[place]
+                expected = complex(value.real / weight, value.imag / weight) if weight else 0
+                assert sums.values[place][pol] == np.complex64(expected)
