@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from kernels import cpu
-    from pipeline.config import TelescopeConfig
+    from pipeline.config.telescope import TelescopeConfig
     from pipeline.observation.telescope import load_telescope
 
     random = np.random.default_rng(2026)

@@ -30,8 +30,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from pipeline.configfile import load_config
+from pipeline.config.file import load_config
 from pipeline.dataset.reader import open_dataset
+from pipeline.inputs import observed
 from pipeline.observation.sky import load_sky
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
@@ -186,7 +187,8 @@ def compare(path: Path, cube: Path, band: int) -> dict[str, Any]:
         major, minor = (np.radians(float(hdus["BEAMS"].data[key][band]) / 3600) for key in ("BMAJ", "BMIN"))
     wcs, cell = WCS(header).celestial, np.radians(header["CDELT2"])
     hz = header["CRVAL3"] + band * header["CDELT3"]
-    sky, _ = load_sky(load_config(path / "observation.yaml").sky)
+    config = load_config(path / "observation.yaml")
+    sky, _ = load_sky(config.sky, observed(config))
     catalogue = SkyCoord(sky.ra_rad, sky.dec_rad, unit="rad")
     x, y = wcs.world_to_pixel(catalogue)
     edge, size = HALF_WINDOW + 1, len(image)

@@ -62,6 +62,7 @@ class Dawnstream:
 
     def __init__(self, sky: dict[str, np.ndarray], precision: str, n_threads: int) -> None:
         from pipeline.observation.geometry import Geometry
+        from pipeline.observation.skies.components import Components
         from pipeline.observation.sky import Sky
         from pipeline.observation.telescope import Telescope
         from pipeline.parallel.device import open_device
@@ -72,7 +73,8 @@ class Dawnstream:
         stokes_jy = np.zeros((n_sources, 4))
         stokes_jy[:, 0] = sky["flux_jy"]
         flat, reference_hz = np.zeros(n_sources), np.full(n_sources, FREQUENCY_HZ)
-        self._sky = Sky(tuple(map(str, range(n_sources))), sky["ra_rad"], sky["dec_rad"], stokes_jy, reference_hz, flat)
+        names = tuple(map(str, range(n_sources)))
+        self._sky = Sky((Components(names, sky["ra_rad"], sky["dec_rad"], stokes_jy, reference_hz, flat),))
         self._geometry = Geometry(telescope, self._sky, *PHASE_CENTRE_RAD, START_MJD, INTEGRATION_S)
         self._device = open_device("cpu", precision, 0, n_threads)
         self._pairs = np.triu_indices(n_stations, 1)

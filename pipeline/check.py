@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config import Config
+from pipeline.config.observation import Config
 from pipeline.dataset.storage import check_space, check_writable
 from pipeline.inputs import Inputs
 from pipeline.observation.geometry import Geometry

@@ -67,7 +67,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, hold and write, without doing it."""
-    from pipeline.configfile import load_config
+    from pipeline.config.file import load_config
     from pipeline.inputs import load_inputs
     from pipeline.plan import make_plan
     from pipeline.telemetry.describe import describe_plan, ownership
@@ -85,7 +85,7 @@ def plan(
 def check(config: ConfigPath) -> None:
     """Check everything of a configuration that can be checked without running it."""
     from pipeline.check import check_observation
-    from pipeline.configfile import load_config
+    from pipeline.config.file import load_config
     from pipeline.inputs import load_inputs
     from pipeline.plan import make_plan
 
@@ -187,7 +187,7 @@ def image(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a configuration, for editors that complete and check YAML."""
-    from pipeline.configfile import json_schema
+    from pipeline.config.file import json_schema
 
     print(json_schema())
 

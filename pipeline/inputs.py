@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.config import Config
+from pipeline.config.observation import Config
+from pipeline.observation.skies.base import Observed
 from pipeline.observation.sky import Sky, load_sky
 from pipeline.observation.telescope import Telescope, load_telescope, select_baselines
 from pipeline.plan import Sizes
@@ -44,6 +45,12 @@ class Inputs:
         )
 
 
+def observed(config: Config) -> Observed:
+    """Say what entries of the sky may need to know of the observation."""
+    centre, spectrum = config.phase_centre, config.spectrum
+    return Observed((centre.ra_rad, centre.dec_rad), spectrum.start_hz, spectrum.width_hz, spectrum.channels)
+
+
 def load_inputs(config: Config) -> Inputs:
     """Read what a configuration names.
 
@@ -55,5 +62,5 @@ def load_inputs(config: Config) -> Inputs:
     telescope = load_telescope(config.telescope)
     kept = config.telescope.baselines
     baselines = select_baselines(telescope, kept.min_m, kept.max_m, config.telescope.autocorrelations)
-    sky, notes = load_sky(config.sky)
+    sky, notes = load_sky(config.sky, observed(config))
     return Inputs(telescope, sky, baselines, tuple(notes))

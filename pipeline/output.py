@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.config import Config
+from pipeline.config.observation import Config
 from pipeline.dataset.manifest import BandEntry, Manifest, config_sha256
 from pipeline.dataset.schema import BandHeader
 from pipeline.dataset.storage import band_name

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config.observation import Config
 from pipeline.errors import PlanError
 from pipeline.layout import Layout, lay_out
 

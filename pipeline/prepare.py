@@ -6,8 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from pipeline.check import check_observation, observation_geometry
-from pipeline.config import Config
-from pipeline.configfile import load_config
+from pipeline.config.file import load_config
+from pipeline.config.observation import Config
 from pipeline.errors import DeviceError, PlanError
 from pipeline.inputs import Inputs, load_inputs
 from pipeline.observation.geometry import Geometry

@@ -1,68 +1,83 @@
-"""The sky: point sources with Stokes I, Q, U, V and a power-law spectrum."""
+"""The sky: all entries of a configuration, joined."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.config import CatalogueEntry, SourcesEntry
+from pipeline.config.sources import CatalogueEntry, SourcesEntry
 from pipeline.errors import ConfigError
+from pipeline.observation.skies.base import Float64, Observed, SkyPart
 
-Float64 = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from pipeline.config.sky import SkyEntry
 
 
 @dataclasses.dataclass(frozen=True)
 class Sky:
-    """Point sources.
+    """Everything there is to see.
 
     Attributes
     ----------
-    names
-        (source,) one name each.
-    ra_rad, dec_rad
-        (source,) float64, ICRS.
-    stokes_jy
-        (source, 4) float64, Jy: I, Q, U, V at the reference frequency.
-    reference_hz
-        (source,) float64 reference frequency.
-    spectral_index
-        (source,) float64: S(nu) = S(reference) (nu / reference)**spectral_index, for all four alike.
+    parts
+        The entries, in order; sources are numbered through them.
     """
 
-    names: tuple[str, ...]
-    ra_rad: Float64
-    dec_rad: Float64
-    stokes_jy: Float64
-    reference_hz: Float64
-    spectral_index: Float64
+    parts: tuple[SkyPart, ...]
+
+    @cached_property
+    def ra_rad(self) -> Float64:
+        """(source,) float64, ICRS."""
+        return np.concatenate([part.ra_rad for part in self.parts])
+
+    @cached_property
+    def dec_rad(self) -> Float64:
+        """(source,) float64, ICRS."""
+        return np.concatenate([part.dec_rad for part in self.parts])
+
+    @cached_property
+    def shape_rad(self) -> Float64:
+        """(source, 3) float64: widths and position angle as `SkyPart` has them, zeros for points."""
+        return np.concatenate(
+            [np.zeros((part.n_sources, 3)) if part.shape_rad is None else part.shape_rad for part in self.parts]
+        )
 
     @property
     def n_sources(self) -> int:
         """Number of sources."""
-        return len(self.names)
+        return sum(part.n_sources for part in self.parts)
 
     @property
     def is_unpolarised(self) -> bool:
         """Whether Q, U and V are zero for all sources."""
-        return not self.stokes_jy[:, 1:].any()
+        return all(part.is_unpolarised for part in self.parts)
+
+    def label(self, source: int) -> str:
+        """Name a source, for messages."""
+        for part in self.parts:
+            if source < part.n_sources:
+                return part.label(source)
+            source -= part.n_sources
+        raise IndexError(source)
 
     def stokes_at(self, frequency_hz: float) -> Float64:
         """Return I, Q, U, V at a frequency, (source, 4) float64, Jy."""
-        factor = (frequency_hz / self.reference_hz) ** self.spectral_index
-        stokes: Float64 = self.stokes_jy * factor[:, np.newaxis]
-        return stokes
+        return np.concatenate([part.stokes_at(frequency_hz) for part in self.parts])
 
 
-def load_sky(entries: Iterable[CatalogueEntry | SourcesEntry]) -> tuple[Sky, list[str]]:
+def load_sky(entries: Iterable[SkyEntry], observed: Observed) -> tuple[Sky, list[str]]:
     """Gather the sources of all entries.
 
     Parameters
     ----------
     entries
         Section ``sky`` of the configuration; the entries add up.
+    observed
+        What the observation looks at.
 
     Returns
     -------
@@ -72,84 +87,28 @@ def load_sky(entries: Iterable[CatalogueEntry | SourcesEntry]) -> tuple[Sky, lis
     Raises
     ------
     ConfigError
-        If a catalogue cannot be read, a number is not finite, or there is no source at all.
+        If a file cannot be read, a number is not finite, a part does not cover the channels, or there is no source.
     """
-    skies: list[Sky] = []
+    parts: list[SkyPart] = []
     notes: list[str] = []
     for entry in entries:
-        if isinstance(entry, SourcesEntry):
-            skies.append(_from_config(entry, sum(sky.n_sources for sky in skies)))
-        else:
-            # Here, as it brings astropy, which a sky written in the configuration does without.
-            from pipeline.observation.catalogues import read_catalogue
-
-            sky, remarks = read_catalogue(entry)
-            skies.append(sky)
-            notes.extend(remarks)
-    if not sum(sky.n_sources for sky in skies):
+        part, remarks = _load_part(entry, observed, sum(part.n_sources for part in parts))
+        part.check_band(*observed.band_hz)
+        parts.append(part)
+        notes.extend(remarks)
+    if not sum(part.n_sources for part in parts):
         raise ConfigError("sky: holds no source; give it at least one source, or a catalogue that has some")
-    return _joined(skies), notes
+    return Sky(tuple(parts)), notes
 
 
-def _from_config(entry: SourcesEntry, n_before: int) -> Sky:
-    sources = entry.sources
-    sky = Sky(
-        names=tuple(source.name or f"source-{n_before + index}" for index, source in enumerate(sources)),
-        ra_rad=np.array([source.ra_rad for source in sources], dtype=np.float64),
-        dec_rad=np.array([source.dec_rad for source in sources], dtype=np.float64),
-        stokes_jy=np.array(
-            [(source.i_jy, source.q_jy, source.u_jy, source.v_jy) for source in sources], dtype=np.float64
-        ).reshape(-1, 4),
-        reference_hz=np.array([source.reference_hz for source in sources], dtype=np.float64),
-        spectral_index=np.array([source.spectral_index for source in sources], dtype=np.float64),
-    )
-    check_sky(sky, "sky.sources", tuple(range(len(sources))))
-    return sky
+def _load_part(entry: SkyEntry, observed: Observed, n_before: int) -> tuple[SkyPart, list[str]]:
+    """Read one entry; what reads it is imported here, as most of it brings astropy, which others do without."""
+    match entry:
+        case SourcesEntry():
+            from pipeline.observation.skies.components import from_config
 
+            return from_config(entry, n_before), []
+        case CatalogueEntry():
+            from pipeline.observation.skies.catalogues import read_catalogue
 
-def check_sky(sky: Sky, where: str, rows: tuple[int, ...]) -> None:
-    """Make sure that a sky holds finite numbers within their bounds.
-
-    Parameters
-    ----------
-    sky
-        The sources.
-    where
-        What to call the place they come from.
-    rows
-        (source,) the row of each source in that place.
-
-    Raises
-    ------
-    ConfigError
-        Naming the first source, its row and the quantity that is wrong.
-    """
-    bounds = {
-        "ra": (sky.ra_rad, -np.inf, np.inf, "a finite angle"),
-        "dec": (sky.dec_rad, -np.pi / 2, np.pi / 2, "an angle from -90 deg to 90 deg"),
-        **{
-            name: (sky.stokes_jy[:, index], -np.inf, np.inf, "a finite flux density")
-            for index, name in enumerate("iquv")
-        },
-        "reference": (sky.reference_hz, np.nextafter(0, 1), np.inf, "a frequency above zero"),
-        "spectral_index": (sky.spectral_index, -np.inf, np.inf, "a finite number"),
-    }
-    for quantity, (values, lowest, highest, rule) in bounds.items():
-        wrong = ~(np.isfinite(values) & (values >= lowest) & (values <= highest))
-        if wrong.any():
-            source = int(np.argmax(wrong))
-            raise ConfigError(
-                f"{where}: row {rows[source]} ({sky.names[source]}): {quantity} is {values[source]:g}; "
-                f"it must be {rule}: correct the row or remove it"
-            )
-
-
-def _joined(skies: list[Sky]) -> Sky:
-    return Sky(
-        names=tuple(name for sky in skies for name in sky.names),
-        ra_rad=np.concatenate([sky.ra_rad for sky in skies]),
-        dec_rad=np.concatenate([sky.dec_rad for sky in skies]),
-        stokes_jy=np.concatenate([sky.stokes_jy for sky in skies]),
-        reference_hz=np.concatenate([sky.reference_hz for sky in skies]),
-        spectral_index=np.concatenate([sky.spectral_index for sky in skies]),
-    )
+            return read_catalogue(entry)

@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.observation import layout_files
 
 if TYPE_CHECKING:
-    from pipeline.config import TelescopeConfig
+    from pipeline.config.telescope import TelescopeConfig
 
 Float64 = npt.NDArray[np.float64]
 # Longitude [rad], latitude [rad], height [m]: WGS84, geodetic.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config import ImageConfig
+from pipeline.config.observation import ImageConfig
 from pipeline.dataset.reader import open_dataset
 from pipeline.parallel.topology import World
 from pipeline.products.cube import CubeReport, image_dataset

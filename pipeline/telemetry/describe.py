@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
+    from pipeline.config.observation import Config
     from pipeline.dataset.verify import VerifyReport
     from pipeline.inputs import Inputs
     from pipeline.plan import Plan

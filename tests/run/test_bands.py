@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.configfile import load_config
+from pipeline.config.file import load_config
 from pipeline.dataset.reader import open_dataset
 
 SPEED_OF_LIGHT_M_S = 299792458.0

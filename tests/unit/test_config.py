@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.configfile import json_schema, load_config
+from pipeline.config.file import json_schema, load_config
 from pipeline.errors import ConfigError
 from pipeline.units import UNITS, format_quantity, parse_quantity
 

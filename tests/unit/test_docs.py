@@ -14,8 +14,10 @@ import yaml
 
 from pipeline import errors
 from pipeline.cli import app
-from pipeline.config import CatalogueEntry, Config, LocationConfig, SourceConfig
-from pipeline.configfile import load_config
+from pipeline.config.file import load_config
+from pipeline.config.observation import Config
+from pipeline.config.sources import CatalogueEntry, SourceConfig
+from pipeline.config.telescope import LocationConfig
 from pipeline.inputs import load_inputs
 from pipeline.plan import make_plan
 from pipeline.telemetry.describe import describe_plan

@@ -16,6 +16,7 @@ from astropy.utils import iers
 
 from pipeline.errors import ConfigError
 from pipeline.observation.geometry import Geometry
+from pipeline.observation.skies.components import Components
 from pipeline.observation.sky import Sky
 from pipeline.observation.telescope import Telescope
 
@@ -43,7 +44,7 @@ def sky(ra_deg, dec_deg) -> Sky:
     ra, dec = np.radians(np.atleast_1d(ra_deg)), np.radians(np.atleast_1d(dec_deg))
     n = len(ra)
     stokes = np.tile([1.0, 0, 0, 0], (n, 1))
-    return Sky(tuple(map(str, range(n))), ra, dec, stokes, np.full(n, 1e8), np.zeros(n))
+    return Sky((Components(tuple(map(str, range(n))), ra, dec, stokes, np.full(n, 1e8), np.zeros(n)),))
 
 
 # Stations that are the unit vectors of east, north and up: their uvw are the columns of the rotation.

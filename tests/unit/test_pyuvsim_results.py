@@ -11,9 +11,11 @@ from astropy.table import Table
 from scipy.constants import speed_of_light
 from scipy.special import j1
 
-from pipeline.config import CatalogueEntry
+from pipeline.config.sources import CatalogueEntry
 from pipeline.observation.geometry import Geometry
-from pipeline.observation.sky import Sky, load_sky
+from pipeline.observation.skies.catalogues import read_catalogue
+from pipeline.observation.skies.components import Components
+from pipeline.observation.sky import Sky
 from pipeline.observation.telescope import Telescope
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +30,12 @@ def flat_sky() -> Sky:
     stokes[:, 0] = table["Fintwide"]
     ra, dec = np.radians(table["RAJ2000"]), np.radians(table["DEJ2000"])
     ones = np.ones(len(table))
-    return Sky(tuple(table["GLEAM"]), np.array(ra), np.array(dec), stokes, ones, 0 * ones)
+    return Sky((Components(tuple(table["GLEAM"]), np.array(ra), np.array(dec), stokes, ones, 0 * ones),))
 
 
 def fitted_sky() -> Sky:
     entry = {"catalogue": CATALOGUE, "format": "gleam"}
-    return load_sky([CatalogueEntry.model_validate(entry)])[0]
+    return Sky((read_catalogue(CatalogueEntry.model_validate(entry))[0],))
 
 
 @pytest.mark.parametrize(("name", "make_sky"), [("flat", flat_sky), ("spectral_index", fitted_sky)])

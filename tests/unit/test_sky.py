@@ -9,11 +9,23 @@ import pytest
 from astropy import units
 from astropy.table import Table
 
-from pipeline.config import CatalogueEntry, SourcesEntry
+from pipeline.config.sources import CatalogueEntry, SourcesEntry
 from pipeline.errors import ConfigError
-from pipeline.observation.sky import load_sky
+from pipeline.observation.skies.base import Observed
+from pipeline.observation.skies.components import Components
+from pipeline.observation.sky import load_sky as load
+
+OBSERVED = Observed((0.0, -0.5), 150e6, 5425.347, 144)
 
 GLEAM = Path(__file__).parents[2] / "configs" / "skies" / "gleam_50srcs.vot"
+
+
+def load_sky(entries) -> tuple[Components, list[str]]:
+    """Load entries, and join those that are lists of sources."""
+    sky, notes = load(entries, OBSERVED)
+    (part,) = sky.parts
+    assert isinstance(part, Components)
+    return part, notes
 
 
 def catalogue(path, format="table", **more) -> CatalogueEntry:
@@ -71,10 +83,11 @@ def test_gleam_without_fits_at_their_band():
 
 
 def test_entries_add_up():
-    sky, _ = load_sky([inline({"ra": "1d", "dec": "2d", "i": "3 Jy"}), catalogue(GLEAM, "gleam")])
+    sky, _ = load([inline({"ra": "1d", "dec": "2d", "i": "3 Jy"}), catalogue(GLEAM, "gleam")], OBSERVED)
     assert sky.n_sources == 33
-    assert sky.names[0] == "source-0"
-    assert sky.stokes_jy.shape == (33, 4)
+    assert (sky.label(0), sky.label(2)) == ("source-0", "GLEAM J231335-890921")
+    assert sky.stokes_at(150e6).shape == (33, 4)
+    assert len(sky.ra_rad) == len(sky.dec_rad) == 33
 
 
 def test_csv(tmp_path):

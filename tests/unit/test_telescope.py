@@ -10,7 +10,7 @@ import pytest
 from astropy import units
 from astropy.coordinates import EarthLocation
 
-from pipeline.config import LocationConfig, TelescopeConfig
+from pipeline.config.telescope import LocationConfig, TelescopeConfig
 from pipeline.errors import ConfigError
 from pipeline.observation.telescope import NAMED_ARRAYS, Telescope, load_telescope, select_baselines
 

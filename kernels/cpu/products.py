@@ -13,7 +13,7 @@ from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
 from kernels import bodies
-from kernels.packing import (
+from kernels.cpu.packing import (
     pack_columns,
     pack_jones_columns,
     pack_jones_rows,
@@ -21,8 +21,8 @@ from kernels.packing import (
     scatter_matrix,
     scatter_scalar,
 )
-from kernels.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, share_tiles, wanted_parts
-from kernels.vector import TILE_BYTES, TILE_ROWS
+from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, share_tiles, wanted_parts
+from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from kernels.vector import TILE_BYTES, TILE_ROWS, add_tile_product
+from kernels.cpu.vector import TILE_BYTES, TILE_ROWS, add_tile_product
 
 Array = NDArray[Any]
 

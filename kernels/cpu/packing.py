@@ -11,8 +11,8 @@ from typing import Any
 from numba import njit
 from numpy.typing import NDArray
 
-from kernels.tiles import BLOCK, OPTIONS, total_of
-from kernels.vector import TILE_BYTES, TILE_ROWS
+from kernels.cpu.tiles import BLOCK, OPTIONS, total_of
+from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
 
 Array = NDArray[Any]
 

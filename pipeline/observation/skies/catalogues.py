@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import ConfigError
-from pipeline.observation.sky import Sky, check_sky
+from pipeline.observation.skies.components import Components, check_components
 
 if TYPE_CHECKING:
-    from pipeline.config import CatalogueEntry
+    from pipeline.config.sources import CatalogueEntry
 
 Float64 = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _REQUIRED: Final = ("ra", "dec", "i")
 _OPTIONAL: Final = ("q", "u", "v", "spectral_index", "reference", "name")
 
 
-def read_catalogue(entry: CatalogueEntry) -> tuple[Sky, list[str]]:
+def read_catalogue(entry: CatalogueEntry) -> tuple[Components, list[str]]:
     """Read one catalogue.
 
     Parameters
@@ -62,7 +62,7 @@ def _read_table(entry: CatalogueEntry) -> Any:
     return table
 
 
-def _gleam(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
+def _gleam(entry: CatalogueEntry, table: Any) -> tuple[Components, list[str]]:
     """Take Fintfit200 and alpha, or one sub-band where there is no fit."""
     wanted = ["GLEAM", "RAJ2000", "DEJ2000", "Fintfit200", "alpha"]
     band = entry.band if entry.missing_fit == "band-flux" else None
@@ -84,7 +84,7 @@ def _gleam(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
         lost = ", ".join(str(name) for name in table["GLEAM"][without_fit][:5])
         more = f" and {without_fit.sum() - 5} more" if without_fit.sum() > 5 else ""
         notes = [f"{count} and are left out: {lost}{more}"]
-    sky = Sky(
+    sky = Components(
         names=tuple(f"GLEAM {name}" for name in table["GLEAM"][keep]),
         ra_rad=np.radians(_numbers(entry, table, "RAJ2000", "deg")[keep]),
         dec_rad=np.radians(_numbers(entry, table, "DEJ2000", "deg")[keep]),
@@ -92,7 +92,7 @@ def _gleam(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
         reference_hz=reference_hz[keep],
         spectral_index=index[keep],
     )
-    check_sky(sky, str(entry.catalogue), tuple((np.flatnonzero(keep) + 1).tolist()))
+    check_components(sky, str(entry.catalogue), tuple((np.flatnonzero(keep) + 1).tolist()))
     return sky, notes if without_fit.any() else []
 
 
@@ -107,7 +107,7 @@ def _band_hz(entry: CatalogueEntry, band: str) -> float:
     return float(match.group(1)) * 1e6
 
 
-def _generic(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
+def _generic(entry: CatalogueEntry, table: Any) -> tuple[Components, list[str]]:
     """Take the columns ra, dec, i and, if there, q, u, v, spectral_index, reference and name."""
     _need_columns(entry, table, list(_REQUIRED))
     notes = _unused_columns(entry, table)
@@ -119,7 +119,7 @@ def _generic(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
 
     stem = entry.catalogue.stem
     names = table["name"] if "name" in table.colnames else [f"{stem}-{row}" for row in range(1, n_sources + 1)]
-    sky = Sky(
+    sky = Components(
         names=tuple(str(name) for name in names),
         ra_rad=np.radians(_numbers(entry, table, "ra", "deg")),
         dec_rad=np.radians(_numbers(entry, table, "dec", "deg")),
@@ -129,7 +129,7 @@ def _generic(entry: CatalogueEntry, table: Any) -> tuple[Sky, list[str]]:
         reference_hz=optional("reference", "Hz", _DEFAULT_REFERENCE_HZ),
         spectral_index=optional("spectral_index", "", 0.0),
     )
-    check_sky(sky, str(entry.catalogue), tuple(range(1, n_sources + 1)))
+    check_components(sky, str(entry.catalogue), tuple(range(1, n_sources + 1)))
     return sky, notes
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Config
+from pipeline.config.observation import Config
 from pipeline.errors import ConfigError
 from pipeline.yamlfile import Location, load_yaml
 

@@ -1,0 +1,1 @@
+"""What stations answer with: their responses to directions on the sky."""
