@@ -51,10 +51,12 @@ def test_planck18_beside_published_numbers():
     # Planck 2018 VI (A&A 641, A6), table 2, last column.
     planck18 = cosmology(CosmologyConfig(name="Planck18"))
     assert (planck18.H0.value, planck18.Om0) == (67.66, 0.30966)
-    # Photons of 2.7255 K, and 3.046 neutrinos as if none had a mass: what theirs changes is below 1e-4.
-    radiation = 2.473e-5 / 0.6766**2 * (1 + 0.2271 * 3.046)
-    expected = hubble_integral(0, 8.5, 67.66, 0.30966, radiation)
-    assert transverse_mpc(planck18, LINE_HZ / 9.5) == pytest.approx(expected, rel=1e-3)
+    # Matter without neutrinos is 0.30966; one of three neutrinos, of 0.06 eV, is matter too, two and the photons of
+    # 2.7255 K are radiation (Komatsu et al. 2011, ApJS 192, 18, eq. 22 and 25).
+    radiation = 2.473e-5 / 0.6766**2 * (1 + 0.2271 * 3.046 * 2 / 3)
+    matter = 0.30966 + 0.06 / 93.14 / 0.6766**2
+    expected = hubble_integral(0, 8.5, 67.66, matter, radiation)
+    assert transverse_mpc(planck18, LINE_HZ / 9.5) == pytest.approx(expected, rel=1e-4)
 
 
 def test_arrays_keep_their_shape():
