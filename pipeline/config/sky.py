@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from pipeline.config.base import Model
+from pipeline.config.eor import EorFieldEntry
 from pipeline.config.sources import CatalogueEntry, SourcesEntry
 
 #: The key that tells an entry's kind, and how an entry of that kind is written.
 KINDS = {
     "sources": "{sources: [{ra, dec, i}, …]}",
     "catalogue": "{catalogue: PATH, format: …}",
+    "eor_field": "{eor_field: {seed, power_spectrum, size, cell}}",
 }
 
 
@@ -28,7 +30,9 @@ def _kind(value: Any) -> str | None:
 
 
 SkyEntry = Annotated[
-    Annotated[SourcesEntry, Tag("sources")] | Annotated[CatalogueEntry, Tag("catalogue")],
+    Annotated[SourcesEntry, Tag("sources")]
+    | Annotated[CatalogueEntry, Tag("catalogue")]
+    | Annotated[EorFieldEntry, Tag("eor_field")],
     Discriminator(
         _kind,
         custom_error_type="sky_entry",

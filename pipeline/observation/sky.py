@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.config.eor import EorFieldEntry
 from pipeline.config.sources import CatalogueEntry, SourcesEntry
 from pipeline.errors import ConfigError
 from pipeline.observation.skies.base import Float64, Observed, SkyPart
@@ -112,3 +113,7 @@ def _load_part(entry: SkyEntry, observed: Observed, n_before: int) -> tuple[SkyP
             from pipeline.observation.skies.catalogues import read_catalogue
 
             return read_catalogue(entry)
+        case EorFieldEntry():
+            from pipeline.observation.skies.eor import from_config as eor_field
+
+            return eor_field(entry.eor_field, observed), []
