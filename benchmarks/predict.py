@@ -89,10 +89,13 @@ class Dawnstream:
         """Predict all times."""
         block = self._geometry.block(0, len(self._visibilities))
         kernels = self._device.kernels
-        for uvw, lmn, out in zip(block.station_uvw, block.lmn, self._visibilities, strict=True):
+        station_uvw = self._device.upload(block.station_uvw)
+        for dump, (lmn, out) in enumerate(zip(block.lmn, self._visibilities, strict=True)):
+            epoch = self._device.upload(np.full(len(lmn), dump, np.int32))
+            frequency_hz = self._device.upload(np.full(len(lmn), FREQUENCY_HZ))
             stokes_jy = self._sky.stokes_at(FREQUENCY_HZ)
             intensity = self._device.upload(stokes_jy[:, 0].astype(self._device.real))
-            kernels.phasors(self._device.upload(uvw), self._device.upload(lmn), FREQUENCY_HZ, self._phasors)
+            kernels.phasors(station_uvw, epoch, self._device.upload(lmn), frequency_hz, self._phasors)
             kernels.unpolarised(self._phasors, intensity, self._index, out)
 
     def amplitudes(self) -> np.ndarray:

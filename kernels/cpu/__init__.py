@@ -4,6 +4,9 @@ Each public function computes what its namesake in `reference` does, and allocat
 Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
-from kernels.cpu.products import accumulate, common, per_station, phasors, unpolarised
+from kernels.cpu.averages import accumulate
+from kernels.cpu.beams import scale
+from kernels.cpu.phasors import phasors
+from kernels.cpu.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_station", "phasors", "unpolarised"]
+__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]

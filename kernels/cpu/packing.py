@@ -1,7 +1,7 @@
 """Packing of stations into panels and scattering of totals to baselines, for the products of `cpu`.
 
 Panels are laid out as `tiles.add_block` wants them. Rows, columns and terms past the last station or
-source keep what was there before: their products are never read.
+term keep what was there before: their products are never read.
 """
 
 from __future__ import annotations
@@ -15,70 +15,76 @@ from kernels.cpu.tiles import BLOCK, OPTIONS, total_of
 from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
 
 Array = NDArray[Any]
+Responses = tuple[Array, Array, Array]  # jones (kind, source, 2, 2), kind (station,), source (term,)
 
 
 @njit(**OPTIONS)
-def pack_rows(phasors: Array, coefficients: Array, s0: int, n_terms: int, p0: int, p1: int, left: Array) -> None:
+def pack_rows(phasors: Array, coefficients: Array, t0: int, n_terms: int, p0: int, p1: int, left: Array) -> None:
     """Pack coefficient * K of stations p0 <= p < p1 as the left panel of every set of coefficients."""
     for c in range(coefficients.shape[1]):
         panel = left[c]
-        for s in range(n_terms):
-            coefficient = coefficients[s0 + s, c]
-            re, im = phasors[0, s0 + s], phasors[1, s0 + s]
+        for t in range(n_terms):
+            coefficient = coefficients[t0 + t, c]
+            re, im = phasors[0, t0 + t], phasors[1, t0 + t]
             for p in range(p0, p1):
                 row = p - p0
-                at = ((row // TILE_ROWS * BLOCK + s) * TILE_ROWS + row % TILE_ROWS) * 2
+                at = ((row // TILE_ROWS * BLOCK + t) * TILE_ROWS + row % TILE_ROWS) * 2
                 panel[at] = coefficient * re[p]
                 panel[at + 1] = coefficient * im[p]
 
 
 @njit(**OPTIONS)
-def pack_columns(phasors: Array, s0: int, n_terms: int, q0: int, q1: int, right: Array) -> None:
+def pack_columns(phasors: Array, t0: int, n_terms: int, q0: int, q1: int, right: Array) -> None:
     """Pack K of stations q0 <= q < q1 as the right panel."""
     n_columns = TILE_BYTES // phasors.itemsize
     for j in range((q1 - q0 + n_columns - 1) // n_columns):
         start = q0 + j * n_columns
         width = min(n_columns, q1 - start)
-        for s in range(n_terms):
+        for t in range(n_terms):
             for part in range(2):
-                at = ((j * BLOCK + s) * 2 + part) * n_columns
-                row = phasors[part, s0 + s]
+                at = ((j * BLOCK + t) * 2 + part) * n_columns
+                row = phasors[part, t0 + t]
                 for c in range(width):
                     right[at + c] = row[start + c]
 
 
 @njit(**OPTIONS)
 def pack_jones_rows(
-    phasors: Array, jones: Array, coherency: Array, s0: int, s1: int, p0: int, p1: int, left: Array
+    phasors: Array, responses: Responses, coherency: Array, t0: int, t1: int, p0: int, p1: int, left: Array
 ) -> None:
-    """Pack K_p J_p C_s as left rows (station, i) and terms (source, k)."""
+    """Pack K_p J_p C_t as left rows (station, i) and inner terms (term, k)."""
+    jones, kind, source = responses
     for p in range(p0, p1):
-        for s in range(s0, s1):
-            phasor = complex(phasors[0, s, p], phasors[1, s, p])
-            xx, yy = coherency[s, 0], coherency[s, 1]
-            xy = complex(coherency[s, 2], coherency[s, 3])
-            yx = complex(coherency[s, 2], -coherency[s, 3])
+        response = jones[kind[p]]
+        for t in range(t0, t1):
+            s = source[t]
+            phasor = complex(phasors[0, t, p], phasors[1, t, p])
+            xx, yy = coherency[t, 0], coherency[t, 1]
+            xy = complex(coherency[t, 2], coherency[t, 3])
+            yx = complex(coherency[t, 2], -coherency[t, 3])
             for i in range(2):
-                jx, jy = phasor * jones[p, s, i, 0], phasor * jones[p, s, i, 1]
+                jx, jy = phasor * response[s, i, 0], phasor * response[s, i, 1]
                 row = 2 * (p - p0) + i
-                at = ((row // TILE_ROWS * BLOCK + 2 * (s - s0)) * TILE_ROWS + row % TILE_ROWS) * 2
+                at = ((row // TILE_ROWS * BLOCK + 2 * (t - t0)) * TILE_ROWS + row % TILE_ROWS) * 2
                 first, second = jx * xx + jy * yx, jx * xy + jy * yy
                 left[at], left[at + 1] = first.real, first.imag
                 left[at + 2 * TILE_ROWS], left[at + 2 * TILE_ROWS + 1] = second.real, second.imag
 
 
 @njit(**OPTIONS)
-def pack_jones_columns(phasors: Array, jones: Array, s0: int, s1: int, q0: int, q1: int, right: Array) -> None:
-    """Pack K_q J_q as right columns (station, j) and terms (source, k)."""
+def pack_jones_columns(phasors: Array, responses: Responses, t0: int, t1: int, q0: int, q1: int, right: Array) -> None:
+    """Pack K_q J_q as right columns (station, j) and inner terms (term, k)."""
+    jones, kind, source = responses
     n_columns = TILE_BYTES // phasors.itemsize
     for q in range(q0, q1):
-        for s in range(s0, s1):
-            phasor = complex(phasors[0, s, q], phasors[1, s, q])
+        response = jones[kind[q]]
+        for t in range(t0, t1):
+            phasor = complex(phasors[0, t, q], phasors[1, t, q])
             for j in range(2):
                 column = 2 * (q - q0) + j
                 for k in range(2):
-                    value = phasor * jones[q, s, j, k]
-                    term = column // n_columns * BLOCK + 2 * (s - s0) + k
+                    value = phasor * response[source[t], j, k]
+                    term = column // n_columns * BLOCK + 2 * (t - t0) + k
                     at = 2 * term * n_columns + column % n_columns
                     right[at], right[at + n_columns] = value.real, value.imag
 

@@ -3,6 +3,9 @@
 Each public function computes what its namesake in `reference` does. Importing needs no driver.
 """
 
-from kernels.cuda.products import accumulate, common, per_station, phasors, unpolarised
+from kernels.cuda.averages import accumulate
+from kernels.cuda.beams import scale
+from kernels.cuda.phasors import phasors
+from kernels.cuda.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_station", "phasors", "unpolarised"]
+__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]

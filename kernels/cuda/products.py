@@ -1,6 +1,4 @@
-"""Kernels for CUDA: arrays live on the device, kernels are launched on the default stream and not waited for.
-
-Each public function computes what its namesake in `reference` does. Importing this module needs no driver.
+"""Products over terms on CUDA.
 
 A product is made of 64 x 64 tiles of stations, 4 x 4 of them per thread, from chunks of terms in shared memory; one
 polarisation per block of threads. Tiles below the diagonal, or in which no baseline is kept, end at once. Sums are
@@ -14,47 +12,21 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from kernels import bodies
+Array = Any
 
-Array = Any  # device array; a NumPy array would be copied to and fro at every call
-
-_TILE, _SIDE, _CELLS, _THREADS = 64, 16, 4, 256
+_TILE, _SIDE, _CELLS = 64, 16, 4
 _CHUNK, _CHUNKS_PER_SUM = 16, 2
-
-_turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
-_nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
-_rounded_once = cuda.jit(bodies.rounded_once, device=True)
-
-
-def phasors(station_uvw: Array, lmn: Array, frequency_hz: float, out: Array) -> None:
-    """Phasors K = exp(+2 pi i nu/c (u l + v m + w (n-1))).
-
-    Parameters
-    ----------
-    station_uvw
-        (station, 3) float64, m.
-    lmn
-        (source, 3) float64: l, m, n - 1.
-    frequency_hz
-        Frequency, Hz.
-    out
-        (2, source, station) float32 or float64: real and imaginary parts. Phases are float64 either way.
-    """
-    kernel = _phasors_single if out.dtype == np.float32 else _phasors_double
-    n_phasors = out.shape[1] * out.shape[2]
-    if n_phasors:
-        kernel[_blocks(n_phasors), _THREADS](station_uvw, lmn, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, out)
 
 
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
-    """Visibilities of an unpolarised sky: XX = YY = sum_s I K_p conj(K_q), XY = YX = 0.
+    """Visibilities of an unpolarised sky: XX = YY = sum_t I K_p conj(K_q), XY = YX = 0.
 
     Parameters
     ----------
     phasors
-        (2, source, station) float32 or float64.
+        (2, term, station) float32 or float64.
     intensity
-        (source,) same dtype, Jy; may be negative.
+        (term,) same dtype, Jy, times the weight of the term; may be negative.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
@@ -69,9 +41,9 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     Parameters
     ----------
     phasors
-        (2, source, station) float32 or float64.
+        (2, term, station) float32 or float64.
     coherency
-        (source, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY); YX = conj(XY).
+        (term, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY), times the weight of the term; YX = conj(XY).
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
@@ -80,82 +52,36 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     _common[_grid(phasors, 4), (_SIDE, _SIDE)]((phasors, coherency), baseline_index, out)
 
 
-def per_station(phasors: Array, jones: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
-    """Visibilities V_pq = sum_s K_p conj(K_q) J_p C_s J_q^H of stations that differ.
+def per_kind(
+    phasors: Array, jones: Array, kind: Array, source: Array, coherency: Array, baseline_index: Array, out: Array
+) -> None:
+    """Visibilities V_pq = sum_t K_p conj(K_q) J_p C_t J_q^H of stations of several kinds, one response per kind.
 
     Parameters
     ----------
     phasors
-        (2, source, station) float32 or float64.
+        (2, term, station) float32 or float64.
     jones
-        (station, source, 2, 2) complex of the same precision.
+        (kind, source, 2, 2) complex of the same precision.
+    kind
+        (station,) int32: row of ``jones``; 0, 1, 2 ... where all stations differ.
+    source
+        (term,) int32: column of ``jones``.
     coherency
-        (source, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky.
+        (term, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky, times the weight of the term.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
     """
-    _per_station[_grid(phasors, 4), (_SIDE, _SIDE)]((phasors, jones, coherency), baseline_index, out)
-
-
-def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    """Add weighted visibilities to a running average: sums += weights * visibilities, rounded once.
-
-    Parameters
-    ----------
-    visibilities
-        (baseline, 4) complex64 or complex128, Jy.
-    weights
-        (baseline,) float32.
-    sums
-        (baseline, 4) complex64, changed in place.
-    sum_weights
-        (baseline,) float32, changed in place.
-    """
-    _accumulate[_blocks(4 * weights.shape[0]), _THREADS](visibilities, weights, sums, sum_weights)
-
-
-def _blocks(n_items: int) -> int:
-    """Blocks of threads for one item per thread; beyond 2^20 blocks, threads take several."""
-    return min(-(-n_items // _THREADS), 1 << 20)
+    factors = (phasors, jones, kind, source, coherency)
+    _per_kind[_grid(phasors, 4), (_SIDE, _SIDE)](factors, baseline_index, out)
 
 
 def _grid(phasors: Array, n_pols: int) -> tuple[int, int, int]:
     """Blocks of threads for all tiles and polarisations."""
     n_tiles = -(-phasors.shape[2] // _TILE)
     return n_tiles, n_tiles, n_pols
-
-
-def _phasors_kernel(cos_sin: Any, real: type) -> Any:
-    """Make the kernel of phasors from the trigonometry of one precision."""
-
-    def kernel(station_uvw: Array, lmn: Array, turns_per_m: float, out: Array) -> None:
-        n_stations = station_uvw.shape[0]
-        for k in range(cuda.grid(1), lmn.shape[0] * n_stations, cuda.gridsize(1)):
-            s, p = k // n_stations, k % n_stations
-            u, v, w = station_uvw[p, 0], station_uvw[p, 1], station_uvw[p, 2]
-            turns = _turns_of_path(u, v, w, lmn[s, 0], lmn[s, 1], lmn[s, 2], turns_per_m)
-            quarter = _nearest_quarter(turns)
-            out[0, s, p], out[1, s, p] = cos_sin(real(turns - 0.25 * quarter), real(quarter))
-
-    return cuda.jit(kernel)
-
-
-_phasors_single = _phasors_kernel(cuda.jit(bodies.cos_sin_single, device=True), np.float32)
-_phasors_double = _phasors_kernel(cuda.jit(bodies.cos_sin_double, device=True), np.float64)
-
-
-@cuda.jit
-def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    for k in range(cuda.grid(1), 4 * weights.shape[0], cuda.gridsize(1)):
-        b, pol = k // 4, k % 4
-        total, value = sums[b, pol], visibilities[b, pol]
-        re = _rounded_once(total.real, weights[b], value.real)
-        im = _rounded_once(total.imag, weights[b], value.imag)
-        sums[b, pol] = complex(re, im)
-        if pol == 0:
-            sum_weights[b] += weights[b]
 
 
 @cuda.jit(device=True)
@@ -183,29 +109,29 @@ def _common_right(factors: Any, term: int, q: int, pol: int) -> Any:
 
 
 @cuda.jit(device=True)
-def _station_left(factors: Any, term: int, p: int, pol: int) -> Any:
-    """K_p (J_p C_s)[i, k] for term 2 s + k and polarisation 2 i + j."""
-    phasors, jones, coherency = factors
-    s, k, i = term // 2, term % 2, pol // 2
-    a, b = coherency[s, 2], coherency[s, 3]
-    jx, jy = jones[p, s, i, 0], jones[p, s, i, 1]
+def _kind_left(factors: Any, term: int, p: int, pol: int) -> Any:
+    """K_p (J_p C_s)[i, k] for term 2 t + k and polarisation 2 i + j."""
+    phasors, jones, kind, source, coherency = factors
+    t, k, i = term // 2, term % 2, pol // 2
+    a, b = coherency[t, 2], coherency[t, 3]
+    jx, jy = jones[kind[p], source[t], i, 0], jones[kind[p], source[t], i, 1]
     if k == 0:
-        re = jx.real * coherency[s, 0] + jy.real * a + jy.imag * b
-        im = jx.imag * coherency[s, 0] + jy.imag * a - jy.real * b
+        re = jx.real * coherency[t, 0] + jy.real * a + jy.imag * b
+        im = jx.imag * coherency[t, 0] + jy.imag * a - jy.real * b
     else:
-        re = jy.real * coherency[s, 1] + jx.real * a - jx.imag * b
-        im = jy.imag * coherency[s, 1] + jx.imag * a + jx.real * b
-    phase_re, phase_im = phasors[0, s, p], phasors[1, s, p]
+        re = jy.real * coherency[t, 1] + jx.real * a - jx.imag * b
+        im = jy.imag * coherency[t, 1] + jx.imag * a + jx.real * b
+    phase_re, phase_im = phasors[0, t, p], phasors[1, t, p]
     return phase_re * re - phase_im * im, phase_re * im + phase_im * re
 
 
 @cuda.jit(device=True)
-def _station_right(factors: Any, term: int, q: int, pol: int) -> Any:
-    """K_q J_q[j, k] for term 2 s + k and polarisation 2 i + j."""
-    phasors, jones = factors[0], factors[1]
-    s = term // 2
-    response = jones[q, s, pol % 2, term % 2]
-    re, im = phasors[0, s, q], phasors[1, s, q]
+def _kind_right(factors: Any, term: int, q: int, pol: int) -> Any:
+    """K_q J_q[j, k] for term 2 t + k and polarisation 2 i + j."""
+    phasors, jones, kind, source = factors[0], factors[1], factors[2], factors[3]
+    t = term // 2
+    response = jones[kind[q], source[t], pol % 2, term % 2]
+    re, im = phasors[0, t, q], phasors[1, t, q]
     return re * response.real - im * response.imag, re * response.imag + im * response.real
 
 
@@ -252,8 +178,8 @@ def _move_sums(sums: Array, totals: Array) -> None:
     _clear(sums)
 
 
-def _product_kernel(left_value: Any, right_value: Any, terms_per_source: int, is_unpolarised: bool) -> Any:
-    """Make the kernel of one kind of product.
+def _product_kernel(left_value: Any, right_value: Any, n_inner: int, is_unpolarised: bool) -> Any:
+    """Make the kernel of one kind of product, with ``n_inner`` products per term.
 
     The two device functions (factors, term, station, pol) give real and imaginary part of what is multiplied;
     for an unpolarised sky one sum fills all four polarisations.
@@ -266,7 +192,7 @@ def _product_kernel(left_value: Any, right_value: Any, terms_per_source: int, is
         totals = cuda.local.array((2, _CELLS, _CELLS), np.float64)
         ty, tx, pol = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z
         p0, q0 = cuda.blockIdx.y * _TILE, cuda.blockIdx.x * _TILE
-        n_stations, n_terms = baseline_index.shape[0], factors[0].shape[1] * terms_per_source
+        n_stations, n_terms = baseline_index.shape[0], factors[0].shape[1] * n_inner
         if q0 < p0 or not cuda.syncthreads_or(_holds_baseline(baseline_index, p0 + ty, q0 + tx)):
             return
         _clear(sums)
@@ -297,4 +223,4 @@ def _product_kernel(left_value: Any, right_value: Any, terms_per_source: int, is
 
 _unpolarised = _product_kernel(_unpolarised_left, _common_right, 1, True)
 _common = _product_kernel(_common_left, _common_right, 1, False)
-_per_station = _product_kernel(_station_left, _station_right, 2, False)
+_per_kind = _product_kernel(_kind_left, _kind_right, 2, False)

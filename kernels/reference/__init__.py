@@ -1,5 +1,8 @@
 """The obvious NumPy float64 form of every kernel: the oracle for cpu and cuda, slow and memory-hungry."""
 
-from kernels.reference.products import accumulate, common, per_station, phasors, unpolarised
+from kernels.reference.averages import accumulate
+from kernels.reference.beams import scale
+from kernels.reference.phasors import phasors
+from kernels.reference.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_station", "phasors", "unpolarised"]
+__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,28 +49,58 @@ def index_of(n_stations: int, keep: str, seed: int = 5) -> NDArray[np.int32]:
     return index
 
 
-def fringes(uvw: NDArray[np.float64], lmn: NDArray[np.float64], frequency_hz: float) -> tuple[LongDouble, ...]:
-    """Cosine and sine of every station and source, (source, station), in long double."""
-    turns = np.zeros((len(lmn), len(uvw)), np.longdouble)
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Sources at several times and frequencies, in no order: what `phasors` takes, and the source of each term."""
+
+    station_uvw: NDArray[np.float64]
+    epoch: NDArray[np.int32]
+    lmn: NDArray[np.float64]
+    frequency_hz: NDArray[np.float64]
+    source: NDArray[np.int32]
+
+    @property
+    def arguments(self) -> tuple[NDArray[Any], ...]:
+        """Arguments of `phasors` but the last."""
+        return self.station_uvw, self.epoch, self.lmn, self.frequency_hz
+
+
+def terms(n_stations: int, n_terms: int, n_sources: int = 7, n_epochs: int = 3, seed: int = 20) -> Terms:
+    """Terms up to 350 MHz and 73 km; the first at the phase centre, at the highest frequency."""
+    rng = np.random.default_rng(seed)
+    uvw = np.stack([stations(n_stations, seed + e) for e in range(n_epochs)])
+    frequency_hz = rng.uniform(50e6, 350e6, n_terms)
+    frequency_hz[:2] = 350e6
+    epoch, source = (rng.integers(0, n, n_terms).astype(np.int32) for n in (n_epochs, n_sources))
+    return Terms(uvw, epoch, sources(n_terms, seed + 99), frequency_hz, source)
+
+
+def fringes(terms: Terms) -> tuple[LongDouble, ...]:
+    """Cosine and sine of every station and term, (term, station), in long double."""
+    turns = np.zeros((len(terms.lmn), terms.station_uvw.shape[1]), np.longdouble)
     for axis in range(3):
-        turns += np.longdouble(lmn[:, None, axis]) * np.longdouble(uvw[None, :, axis])
-    turns *= np.longdouble(frequency_hz) / C_M_S
+        turns += np.longdouble(terms.lmn[:, None, axis]) * np.longdouble(terms.station_uvw[terms.epoch, :, axis])
+    turns *= (np.longdouble(terms.frequency_hz) / C_M_S)[:, None]
     turns -= np.rint(turns)
     angle = turns * 8 * np.arctan(np.longdouble(1))
     return np.cos(angle), np.sin(angle)
 
 
 def visibilities(
-    fringe: tuple[LongDouble, ...], index: NDArray[np.int32], jones: NDArray[np.complex128], stokes: NDArray[np.float64]
+    fringe: tuple[LongDouble, ...],
+    index: NDArray[np.int32],
+    jones: NDArray[np.complex128],
+    stokes: NDArray[np.float64],
+    envelope: Callable[[int, int], LongDouble] = lambda p, q: np.longdouble(1),
 ) -> NDArray[np.complex128]:
-    """Sum V_pq = sum_s K_p conj(K_q) J_p B_s J_q^H baseline by baseline; jones (station, source, 2, 2)."""
+    """Sum V_pq = sum_t E_pq K_p conj(K_q) J_p B_t J_q^H baseline by baseline; jones (station, term, 2, 2)."""
     cosine, sine = fringe
     i, q_, u, v = stokes.T.astype(np.clongdouble)
     brightness = ((i + q_, u + 1j * v), (u - 1j * v, i - q_))
     wide = jones.astype(np.clongdouble)
     out = np.zeros((index.max() + 1, 4), np.complex128)
     for p, q in np.argwhere(index >= 0):
-        phase = (cosine[:, p] + 1j * sine[:, p]) * (cosine[:, q] - 1j * sine[:, q])
+        phase = (cosine[:, p] + 1j * sine[:, p]) * (cosine[:, q] - 1j * sine[:, q]) * envelope(p, q)
         for a in range(2):
             for b in range(2):
                 terms = np.zeros(len(stokes), np.clongdouble)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -21,16 +20,9 @@ PRECISIONS = list(direct_sum.PRECISIONS)
 BOUND = {"mixed": 1e-6, "double": 1e-9}
 
 
-@pytest.fixture(autouse=True)
-def _same_threads_after() -> Iterator[None]:
-    n_threads = numba.get_num_threads()
-    yield
-    numba.set_num_threads(n_threads)
-
-
-def phasors_of(module: ModuleType, uvw: Any, lmn: Any, frequency_hz: float, precision: str) -> Any:
-    out = np.full((2, len(lmn), len(uvw)), np.nan, direct_sum.PRECISIONS[precision][0])
-    module.phasors(uvw, lmn, frequency_hz, out)
+def phasors_of(module: ModuleType, terms: direct_sum.Terms, precision: str) -> Any:
+    out = np.full((2, len(terms.lmn), terms.station_uvw.shape[1]), np.nan, direct_sum.PRECISIONS[precision][0])
+    module.phasors(*terms.arguments, out)
     return out
 
 
@@ -38,8 +30,8 @@ def nan_filled(index: Any, precision: str) -> Any:
     return np.full((index.max() + 1, 4), np.nan + 1j * np.nan, direct_sum.PRECISIONS[precision][1])
 
 
-def identity(n_stations: int, n_sources: int) -> Any:
-    return np.broadcast_to(np.eye(2, dtype=complex), (n_stations, n_sources, 2, 2))
+def identity(n_stations: int, n_terms: int) -> Any:
+    return np.broadcast_to(np.eye(2, dtype=complex), (n_stations, n_terms, 2, 2))
 
 
 def stokes_i(flux: Any) -> Any:
@@ -58,21 +50,21 @@ def as_coherency(stokes: Any, real: Any) -> Any:
 def test_phasors_at_the_longest_baseline_and_highest_frequency(
     module: ModuleType, precision: str, bound: float
 ) -> None:
-    uvw, lmn = direct_sum.stations(67, 1), direct_sum.sources(301, 2)
-    out = phasors_of(module, uvw, lmn, 350e6, precision)
-    cosine, sine = direct_sum.fringes(uvw, lmn, 350e6)
+    terms = direct_sum.terms(67, 301)
+    out = phasors_of(module, terms, precision)
+    cosine, sine = direct_sum.fringes(terms)
     assert np.abs(out[0] - cosine).max() < bound
     assert np.abs(out[1] - sine).max() < bound
 
 
 def test_phasors_at_every_part_of_a_turn() -> None:
-    lmn = np.zeros((1, 3))
-    lmn[0, 0] = 1.0
     turns = np.concatenate([np.linspace(-2.5, 2.5, 40001), np.arange(-8, 9) / 8 + 1e-9, np.arange(-8, 9) / 8])
-    uvw = np.zeros((turns.size, 3))
-    uvw[:, 0] = turns
+    uvw = np.zeros((1, turns.size, 3))
+    uvw[0, :, 0] = turns
+    along_u = np.array([[1.0, 0.0, 0.0]])
+    terms = direct_sum.Terms(uvw, np.zeros(1, np.int32), along_u, np.array([299792458.0]), np.zeros(1, np.int32))
     for precision, bound in (("mixed", 1.2e-7), ("double", 4e-15)):
-        out = phasors_of(cpu, uvw, lmn, 299792458.0, precision)
+        out = phasors_of(cpu, terms, precision)
         assert np.abs(out[0, 0] - np.cos(2 * np.pi * np.longdouble(turns))).max() < bound
         assert np.abs(out[1, 0] - np.sin(2 * np.pi * np.longdouble(turns))).max() < bound
 
@@ -80,7 +72,7 @@ def test_phasors_at_every_part_of_a_turn() -> None:
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
-    ("n_stations", "n_sources", "keep", "kind"),
+    ("n_stations", "n_terms", "keep", "kind"),
     [
         (2, 1, "cross", "mixed"),
         (2, 1, "all", "negative"),
@@ -92,14 +84,13 @@ def test_phasors_at_every_part_of_a_turn() -> None:
         (130, 3, "few", "mixed"),
     ],
 )
-def test_unpolarised(module: ModuleType, precision: str, n_stations: int, n_sources: int, keep: str, kind: str) -> None:
-    uvw, lmn = direct_sum.stations(n_stations, 3), direct_sum.sources(n_sources, 4)
-    flux, index = direct_sum.fluxes(n_sources, kind, 6), direct_sum.index_of(n_stations, keep)
-    real = direct_sum.PRECISIONS[precision][0]
-    phasors, out = phasors_of(module, uvw, lmn, 350e6, precision), nan_filled(index, precision)
+def test_unpolarised(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str, kind: str) -> None:
+    terms, real = direct_sum.terms(n_stations, n_terms), direct_sum.PRECISIONS[precision][0]
+    flux, index = direct_sum.fluxes(n_terms, kind, 6), direct_sum.index_of(n_stations, keep)
+    phasors, out = phasors_of(module, terms, precision), nan_filled(index, precision)
     module.unpolarised(phasors, flux.astype(real), index, out)
-    fringe = direct_sum.fringes(uvw, lmn, 350e6)
-    expected = direct_sum.visibilities(fringe, index, identity(n_stations, n_sources), stokes_i(flux))
+    same = identity(n_stations, n_terms)
+    expected = direct_sum.visibilities(direct_sum.fringes(terms), index, same, stokes_i(flux))
     assert np.abs(out - expected).max() <= BOUND[precision] * np.abs(flux).sum()
     assert not out[:, 1:3].any()
     assert np.array_equal(out[:, 0], out[:, 3])
@@ -108,41 +99,49 @@ def test_unpolarised(module: ModuleType, precision: str, n_stations: int, n_sour
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
-    ("n_stations", "n_sources", "keep"), [(2, 1, "all"), (5, 1000, "cross"), (65, 35, "few"), (67, 9, "all")]
+    ("n_stations", "n_terms", "keep"), [(2, 1, "all"), (5, 1000, "cross"), (65, 35, "few"), (67, 9, "all")]
 )
-def test_polarised(module: ModuleType, precision: str, n_stations: int, n_sources: int, keep: str) -> None:
-    real, complex_ = direct_sum.PRECISIONS[precision]
-    rng = np.random.default_rng(8)
-    uvw, lmn = direct_sum.stations(n_stations, 3), direct_sum.sources(n_sources, 4)
-    stokes = rng.normal(size=(n_sources, 4))
-    jones = rng.normal(size=(n_stations, n_sources, 2, 2, 2)) @ [1, 1j]
-    index, fringe = direct_sum.index_of(n_stations, keep), direct_sum.fringes(uvw, lmn, 350e6)
-    phasors, coherency = phasors_of(module, uvw, lmn, 350e6, precision), as_coherency(stokes, real)
-
-    out, expected = (
-        nan_filled(index, precision),
-        direct_sum.visibilities(fringe, index, identity(n_stations, n_sources), stokes),
-    )
-    module.common(phasors, coherency, index, out)
+def test_common(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str) -> None:
+    terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
+    stokes = np.random.default_rng(8).normal(size=(n_terms, 4))
+    coherency = as_coherency(stokes, direct_sum.PRECISIONS[precision][0])
+    out = nan_filled(index, precision)
+    module.common(phasors_of(module, terms, precision), coherency, index, out)
+    expected = direct_sum.visibilities(direct_sum.fringes(terms), index, identity(n_stations, n_terms), stokes)
     assert np.abs(out - expected).max() <= BOUND[precision] * np.abs(stokes).sum()
 
-    out = nan_filled(index, precision)
-    module.per_station(phasors, jones.astype(complex_), coherency, index, out)
-    expected = direct_sum.visibilities(fringe, index, jones, stokes)
-    gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    ("n_stations", "n_terms", "keep", "n_kinds"),
+    [(2, 1, "all", 1), (5, 1000, "cross", 5), (65, 35, "few", 3), (67, 9, "all", 67)],
+)
+def test_per_kind(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str, n_kinds: int) -> None:
+    terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
+    real, complex_ = direct_sum.PRECISIONS[precision]
+    rng = np.random.default_rng(8)
+    stokes, kind = rng.normal(size=(n_terms, 4)), rng.permutation(np.arange(n_stations) % n_kinds).astype(np.int32)
+    jones = (rng.normal(size=(n_kinds, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_)
+    out, phasors = nan_filled(index, precision), phasors_of(module, terms, precision)
+    module.per_kind(phasors, jones, kind, terms.source, as_coherency(stokes, real), index, out)
+    jones_of_all = jones[kind][:, terms.source]
+    expected = direct_sum.visibilities(direct_sum.fringes(terms), index, jones_of_all, stokes)
+    gain = np.linalg.norm(jones_of_all, axis=(2, 3)).max(axis=0) ** 2
     assert np.abs(out - expected).max() <= BOUND[precision] * (gain * np.abs(stokes).sum(axis=1)).sum()
 
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_no_source_makes_zeros(module: ModuleType, precision: str) -> None:
+def test_no_term_makes_zeros(module: ModuleType, precision: str) -> None:
     real, complex_ = direct_sum.PRECISIONS[precision]
-    index = direct_sum.index_of(67, "all")
-    phasors = phasors_of(module, direct_sum.stations(67, 1), np.empty((0, 3)), 350e6, precision)
+    terms, index = direct_sum.terms(67, 0), direct_sum.index_of(67, "all")
+    phasors, sky = phasors_of(module, terms, precision), np.empty((0, 4), real)
+    jones, kind = np.ones((3, 7, 2, 2), complex_), np.zeros(67, np.int32)
     for run in (
         lambda out: module.unpolarised(phasors, np.empty(0, real), index, out),
-        lambda out: module.common(phasors, np.empty((0, 4), real), index, out),
-        lambda out: module.per_station(phasors, np.empty((67, 0, 2, 2), complex_), np.empty((0, 4), real), index, out),
+        lambda out: module.common(phasors, sky, index, out),
+        lambda out: module.per_kind(phasors, jones, kind, terms.source, sky, index, out),
     ):
         out = nan_filled(index, precision)
         run(out)
@@ -172,16 +171,17 @@ def test_accumulate_rounds_once(module: ModuleType, dtype: Any) -> None:
 def test_results_do_not_depend_on_threads(precision: str, keep: str) -> None:
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(10)
-    uvw, lmn, index = direct_sum.stations(131, 1), direct_sum.sources(300, 2), direct_sum.index_of(131, keep)
-    stokes, jones = rng.normal(size=(300, 4)).astype(real), rng.normal(size=(131, 300, 2, 2)).astype(complex_)
+    terms, index = direct_sum.terms(131, 300), direct_sum.index_of(131, keep)
+    stokes, jones = rng.normal(size=(300, 4)).astype(real), rng.normal(size=(131, 7, 2, 2)).astype(complex_)
+    kind = rng.permutation(131).astype(np.int32)
     results = []
     for n_threads in range(1, min(numba.config.NUMBA_NUM_THREADS, 8) + 1):
         numba.set_num_threads(n_threads)
-        phasors = phasors_of(cpu, uvw, lmn, 350e6, precision)
+        phasors = phasors_of(cpu, terms, precision)
         outs = [nan_filled(index, precision) for _ in range(3)]
         cpu.unpolarised(phasors, stokes[:, 0].copy(), index, outs[0])
         cpu.common(phasors, stokes, index, outs[1])
-        cpu.per_station(phasors, jones, stokes, index, outs[2])
+        cpu.per_kind(phasors, jones, kind, terms.source, stokes, index, outs[2])
         sums, weights = np.zeros((len(outs[1]), 4), np.complex64), np.ones(len(outs[1]), np.float32)
         cpu.accumulate(outs[1], weights, sums, weights.copy())
         results.append([array.tobytes() for array in (phasors, *outs, sums)])

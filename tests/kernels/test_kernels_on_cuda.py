@@ -24,7 +24,7 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 
 # The simulator runs every CUDA thread as a Python thread: seconds for the smallest tile.
 SIZES = [(2, 1, "cross"), (5, 37, "all"), (66, 3, "few")]
-PRODUCTS = ("unpolarised", "common", "per_station")
+PRODUCTS = ("unpolarised", "common", "per_kind")
 BIG_SIZES = [(67, 130, "all"), (5, 50_000, "all"), (131, 300, "few")]
 
 
@@ -46,19 +46,20 @@ def to_host(array: Any) -> Any:
 
 def predict(size: tuple[int, int, str], precision: str, names: tuple[str, ...]) -> list[tuple[str, float]]:
     """Run every product and give its name and error relative to the flux it may be measured by."""
-    n_stations, n_sources, keep = size
+    n_stations, n_terms, keep = size
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(8)
-    uvw, lmn = direct_sum.stations(n_stations, 3), direct_sum.sources(n_sources, 4)
-    index, fringe = direct_sum.index_of(n_stations, keep), direct_sum.fringes(uvw, lmn, 350e6)
-    stokes = rng.normal(size=(n_sources, 4))
-    flux = direct_sum.fluxes(n_sources, "mixed", 6)
+    terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
+    fringe = direct_sum.fringes(terms)
+    stokes, flux = rng.normal(size=(n_terms, 4)), direct_sum.fluxes(n_terms, "mixed", 6)
     unpolarised = np.stack([flux, 0 * flux, 0 * flux, 0 * flux], axis=1)
-    jones = rng.normal(size=(n_stations, n_sources, 2, 2, 2)) @ [1, 1j]
+    kind_jones = (rng.normal(size=(3, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_)
+    kind = rng.integers(0, 3, n_stations).astype(np.int32)
+    jones = kind_jones[kind][:, terms.source]
     i, q, u, v = stokes.T
     coherency = cuda.to_device(np.stack([i + q, i - q, u, v], axis=1).astype(real))
-    phasors = cuda.to_device(np.full((2, n_sources, n_stations), np.nan, real))
-    kernels.phasors(cuda.to_device(uvw), cuda.to_device(lmn), 350e6, phasors)
+    phasors = cuda.to_device(np.full((2, n_terms, n_stations), np.nan, real))
+    kernels.phasors(*map(cuda.to_device, terms.arguments), phasors)
     phase_error = np.abs(to_host(phasors) - np.array(fringe)).max()
     same = np.broadcast_to(np.eye(2, dtype=complex), jones.shape)
     gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
@@ -68,8 +69,8 @@ def predict(size: tuple[int, int, str], precision: str, names: tuple[str, ...]) 
         ("unpolarised", (cuda.to_device(flux.astype(real)),), same, unpolarised, np.abs(flux).sum()),
         ("common", (coherency,), same, stokes, np.abs(stokes).sum()),
         (
-            "per_station",
-            (cuda.to_device(jones.astype(complex_)), coherency),
+            "per_kind",
+            (*map(cuda.to_device, (kind_jones, kind, terms.source)), coherency),
             jones,
             stokes,
             (gain * np.abs(stokes).sum(axis=1)).sum(),
@@ -111,9 +112,23 @@ def test_no_source_makes_zeros() -> None:
     index = direct_sum.index_of(3, "all")
     out = cuda.to_device(np.full((6, 4), np.nan + 1j * np.nan, np.complex64))
     phasors = cuda.to_device(np.empty((2, 0, 3), np.float32))
-    kernels.phasors(cuda.to_device(np.zeros((3, 3))), cuda.to_device(np.empty((0, 3))), 1e8, phasors)
+    kernels.phasors(*map(cuda.to_device, direct_sum.terms(3, 0).arguments), phasors)
     kernels.unpolarised(phasors, cuda.to_device(np.empty(0, np.float32)), cuda.to_device(index), out)
     assert not to_host(out).any()
+
+
+@on_gpu_or_simulator
+@pytest.mark.parametrize("precision", ["mixed", "double"])
+def test_scale(precision: str) -> None:
+    real, complex_ = direct_sum.PRECISIONS[precision]
+    rng = np.random.default_rng(3)
+    kind, source = rng.integers(0, 2, 19).astype(np.int32), rng.integers(0, 5, 15).astype(np.int32)
+    response, phasors = (rng.normal(size=(2, 5, 2)) @ [1, 1j]).astype(complex_), rng.normal(size=(2, 15, 19))
+    on_device = cuda.to_device(phasors.astype(real))
+    kernels.scale(*map(cuda.to_device, (response, kind, source)), on_device)
+    re, im = to_host(on_device)
+    expected = (phasors[0] + 1j * phasors[1]) * response[kind][:, source].T
+    assert np.abs(re + 1j * im - expected).max() <= 4 * np.finfo(real).eps * np.abs(expected).max()
 
 
 @on_gpu_or_simulator
