@@ -91,7 +91,7 @@ def pack_jones_columns(phasors: Array, responses: Responses, t0: int, t1: int, q
 
 @njit(**OPTIONS)
 def scatter_scalar(totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array) -> None:
-    """Round the totals of a macro tile into the rows of ``out``."""
+    """Add the totals of a macro tile to the rows of ``out``."""
     n_columns = totals.shape[3] // (2 * TILE_ROWS)
     for p in range(p0, p1):
         for q in range(max(p, q0), q1):
@@ -100,20 +100,20 @@ def scatter_scalar(totals: Array, baseline_index: Array, p0: int, p1: int, q0: i
                 continue
             xx = total_of(totals[0], n_columns, p - p0, q - q0)
             if totals.shape[0] == 1:
-                out[row, 0] = out[row, 3] = xx
-                out[row, 1] = out[row, 2] = 0.0
+                out[row, 0] += xx
+                out[row, 3] += xx
             else:
                 real_xy = total_of(totals[2], n_columns, p - p0, q - q0)
                 imag_xy = 1j * total_of(totals[3], n_columns, p - p0, q - q0)
-                out[row, 0] = xx
-                out[row, 1] = real_xy + imag_xy
-                out[row, 2] = real_xy - imag_xy
-                out[row, 3] = total_of(totals[1], n_columns, p - p0, q - q0)
+                out[row, 0] += xx
+                out[row, 1] += real_xy + imag_xy
+                out[row, 2] += real_xy - imag_xy
+                out[row, 3] += total_of(totals[1], n_columns, p - p0, q - q0)
 
 
 @njit(**OPTIONS)
 def scatter_matrix(totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array) -> None:
-    """Round the 2 x 2 totals of a macro tile into the rows of ``out``."""
+    """Add the 2 x 2 totals of a macro tile to the rows of ``out``."""
     n_columns = totals.shape[2] // (2 * TILE_ROWS)
     for p in range(p0, p1):
         for q in range(max(p, q0), q1):
@@ -122,4 +122,4 @@ def scatter_matrix(totals: Array, baseline_index: Array, p0: int, p1: int, q0: i
                 continue
             for i in range(2):
                 for j in range(2):
-                    out[row, 2 * i + j] = total_of(totals, n_columns, 2 * (p - p0) + i, 2 * (q - q0) + j)
+                    out[row, 2 * i + j] += total_of(totals, n_columns, 2 * (p - p0) + i, 2 * (q - q0) + j)

@@ -35,7 +35,7 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     _scalar_products(phasors, intensity.reshape(-1, 1), baseline_index, get_num_threads(), out)
 
@@ -52,7 +52,7 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     _scalar_products(phasors, coherency, baseline_index, get_num_threads(), out)
 
@@ -77,7 +77,7 @@ def per_kind(
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     _matrix_products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
 

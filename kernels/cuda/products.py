@@ -30,7 +30,7 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     _unpolarised[_grid(phasors, 1), (_SIDE, _SIDE)]((phasors, intensity), baseline_index, out)
 
@@ -47,7 +47,7 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     _common[_grid(phasors, 4), (_SIDE, _SIDE)]((phasors, coherency), baseline_index, out)
 
@@ -72,7 +72,7 @@ def per_kind(
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     factors = (phasors, jones, kind, source, coherency)
     _per_kind[_grid(phasors, 4), (_SIDE, _SIDE)](factors, baseline_index, out)
@@ -213,10 +213,10 @@ def _product_kernel(left_value: Any, right_value: Any, n_inner: int, is_unpolari
                 p, q = p0 + ty + _SIDE * i, q0 + tx + _SIDE * j
                 if p < n_stations and q < n_stations and baseline_index[p, q] >= 0:
                     row = baseline_index[p, q]
-                    out[row, pol] = complex(totals[0, i, j], totals[1, i, j])
+                    total = complex(totals[0, i, j], totals[1, i, j])
+                    out[row, pol] += total
                     if is_unpolarised:
-                        out[row, 1] = out[row, 2] = 0
-                        out[row, 3] = out[row, 0]
+                        out[row, 3] += total
 
     return cuda.jit(product)
 

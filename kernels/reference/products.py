@@ -22,11 +22,12 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     p, q, row = _pairs(baseline_index)
-    out[row] = 0.0
-    out[row, 0] = out[row, 3] = _product(phasors, intensity)[p, q]
+    products = _product(phasors, intensity)[p, q]
+    out[row, 0] += products
+    out[row, 3] += products
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
@@ -41,11 +42,11 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     p, q, row = _pairs(baseline_index)
     for pol, weight in enumerate(_coherency_matrix(coherency).reshape(-1, 4).T):
-        out[row, pol] = _product(phasors, weight)[p, q]
+        out[row, pol] += _product(phasors, weight)[p, q]
 
 
 def per_kind(
@@ -68,7 +69,7 @@ def per_kind(
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     sky = _coherency_matrix(coherency)
     response = jones.astype(np.complex128)[:, source]
@@ -76,7 +77,7 @@ def per_kind(
     for p, q, row in zip(*_pairs(baseline_index), strict=True):
         seen = response[kind[p]] @ sky @ response[kind[q]].conj().swapaxes(-1, -2)
         fringe = phasor[:, p] * phasor[:, q].conj()
-        out[row] = (fringe[:, None, None] * seen).sum(axis=0).reshape(4)
+        out[row] += (fringe[:, None, None] * seen).sum(axis=0).reshape(4)
 
 
 def _complex(phasors: Array) -> Array:
