@@ -29,7 +29,7 @@ def measure(config: Path, repeat: int) -> None:
     from pipeline.parallel.exchange import Sums, meet
     from pipeline.parallel.topology import World
     from pipeline.plan import N_BUFFERS
-    from pipeline.predict import Predictor
+    from pipeline.prediction.predictor import Predictor
     from pipeline.prepare import prepare
     from pipeline.run import run
     from pipeline.stages import Ahead, Pool

@@ -10,8 +10,14 @@ import numpy.typing as npt
 from pipeline.config.observation import Config
 from pipeline.observation.skies.base import Observed
 from pipeline.observation.sky import Sky, load_sky
+from pipeline.observation.smearing import distances
+from pipeline.observation.stations.base import StationResponse
+from pipeline.observation.stations.load import load_response
 from pipeline.observation.telescope import Telescope, load_telescope, select_baselines
 from pipeline.plan import Sizes
+from pipeline.prediction.responses import dumps_per_cell
+from pipeline.prediction.routes import Routes, choose_routes
+from pipeline.prediction.terms import epoch_offsets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,29 +26,25 @@ class Inputs:
 
     Attributes
     ----------
-    telescope, sky
-        The array and the sources.
+    telescope, response, sky
+        The array, what its stations answer with, and the sources.
     baselines
         (baseline, 2) int32: the stations of every kept baseline.
+    routes
+        How the sources are summed.
+    sizes
+        What the plan needs to know of all this.
     notes
         What a person should know about how the files were read.
     """
 
     telescope: Telescope
+    response: StationResponse
     sky: Sky
     baselines: npt.NDArray[np.int32]
+    routes: Routes
+    sizes: Sizes
     notes: tuple[str, ...]
-
-    @property
-    def sizes(self) -> Sizes:
-        """What the plan needs to know of the inputs."""
-        separations = np.diff(self.telescope.enu_m[self.baselines], axis=1)[:, 0]
-        return Sizes(
-            n_stations=self.telescope.n_stations,
-            n_baselines=len(self.baselines),
-            n_sources=self.sky.n_sources,
-            longest_m=float(np.linalg.norm(separations, axis=1).max()),
-        )
 
 
 def observed(config: Config) -> Observed:
@@ -62,5 +64,34 @@ def load_inputs(config: Config) -> Inputs:
     telescope = load_telescope(config.telescope)
     kept = config.telescope.baselines
     baselines = select_baselines(telescope, kept.min_m, kept.max_m, config.telescope.autocorrelations)
+    response = load_response(config.telescope.station, telescope)
+    response.check_band(*observed(config).band_hz)
     sky, notes = load_sky(config.sky, observed(config))
-    return Inputs(telescope, sky, baselines, tuple(notes))
+    longest_m = longest_baseline_m(telescope, baselines)
+    routes = choose_routes(config, sky, response, len(baselines), longest_m)
+    sizes = Sizes(
+        n_stations=telescope.n_stations,
+        n_baselines=len(baselines),
+        n_sources=sky.n_sources,
+        longest_m=longest_m,
+        n_terms=routes.n_terms,
+        terms_at_once=routes.terms_at_once,
+        n_epochs=len(epoch_offsets(routes.nodes)),
+        n_transformed=sum(len(part.sources) for part in routes.transformed),
+        n_kinds=response.n_kinds,
+        cell_dumps=_cell_dumps(config, sky, response),
+    )
+    return Inputs(telescope, response, sky, baselines, routes, sizes, (*notes, *routes.notes))
+
+
+def _cell_dumps(config: Config, sky: Sky, response: StationResponse) -> int:
+    """Return how many dumps share the moments at which responses are evaluated."""
+    farthest = float(distances(sky.ra_rad, sky.dec_rad, observed(config).phase_centre_rad).max())
+    rate = response.rates(*observed(config).band_hz, farthest).per_radian
+    return min(dumps_per_cell(rate, config.time.integration_s, config.compute.accuracy), config.time.dumps)
+
+
+def longest_baseline_m(telescope: Telescope, baselines: npt.NDArray[np.int32]) -> float:
+    """Return the length of the longest of some baselines, m."""
+    separations = np.diff(telescope.enu_m[baselines], axis=1)[:, 0]
+    return float(np.linalg.norm(separations, axis=1).max())

@@ -15,6 +15,8 @@ SPEED_OF_LIGHT_M_S = 299792458.0
 CELL_BYTES = 4 * 8 + 4
 #: Buffers of predicted items, and of bands to write, that circulate on a rank.
 N_BUFFERS = 2
+#: Part of compute.memory that Fourier transforms may take.
+TRANSFORM_SHARE = 0.25
 #: A rank works through at least so many blocks, so that its stages overlap and readers get news.
 MIN_BLOCKS = 4
 
@@ -29,12 +31,28 @@ class Sizes:
         Stations, kept baselines, sources.
     longest_m
         Length of the longest kept baseline.
+    n_terms, terms_at_once
+        Terms of the sum over sources, a source at every node of its smearing: all, and those of one chunk.
+    n_epochs
+        Moments within a dump at which sources have nodes.
+    n_transformed
+        Sources that a Fourier transform sums instead.
+    n_kinds
+        Kinds of station.
+    cell_dumps
+        Dumps that share the moments at which stations' responses are evaluated; one: every dump has its own.
     """
 
     n_stations: int
     n_baselines: int
     n_sources: int
     longest_m: float
+    n_terms: int
+    terms_at_once: int
+    n_epochs: int = 1
+    n_transformed: int = 0
+    n_kinds: int = 1
+    cell_dumps: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +71,8 @@ class Plan:
         Dumps that travel together: one ADIOS2 step.
     memory_bytes
         What the busiest rank holds in arrays.
+    kept_bytes
+        What of it is set aside for stations' responses, to be used again by other channels and blocks.
     decorrelation
         Fraction of a source's amplitude lost by averaging a band, on the longest kept baseline for a
         source at the edge of the image.
@@ -63,6 +83,7 @@ class Plan:
     n_dumps: int
     block_dumps: int
     memory_bytes: int
+    kept_bytes: int
     decorrelation: float
 
     @property
@@ -102,6 +123,7 @@ class Plan:
             "block_dumps": self.block_dumps,
             "n_blocks": self.n_blocks,
             "memory_bytes_per_rank": self.memory_bytes,
+            "kept_bytes": self.kept_bytes,
             "raw_bytes": self.raw_bytes,
             "reduced_bytes": self.reduced_bytes,
             "decorrelation": self.decorrelation,
@@ -128,8 +150,10 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
     layout = lay_out(config.spectrum.channels, config.averaging.node, config.averaging.group, n_ranks, ranks_per_node)
     n_dumps = config.time.dumps
     real_bytes = 8 if config.compute.precision == "double" else 4
-    fixed, per_dump = memory_bytes(layout, sizes, real_bytes)
     allowed = config.compute.memory_bytes
+    kept_bytes = kept_response_bytes(layout, sizes, n_dumps, allowed)
+    fixed, per_dump = memory_bytes(layout, sizes, real_bytes)
+    fixed += kept_bytes + (int(TRANSFORM_SHARE * allowed) if sizes.n_transformed else 0)
     if fixed + per_dump > allowed:
         raise PlanError(
             f"compute.memory: {allowed / 1e9:.3g} GB per rank is too little: one dump of "
@@ -143,6 +167,7 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
         n_dumps=n_dumps,
         block_dumps=block_dumps,
         memory_bytes=fixed + block_dumps * per_dump,
+        kept_bytes=kept_bytes,
         decorrelation=band_decorrelation(
             config.averaging.node * config.averaging.group,
             config.spectrum.width_hz,
@@ -165,10 +190,26 @@ def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int) -> tuple[int, in
     folded = layout.sextets_per_node * slice_1 + (layout.group + 1) * slice_2
     # One more than circulate, as ADIOS2 keeps a copy of a step until it is on disk.
     written = (N_BUFFERS + 1) * sizes.n_baselines
-    geometry = sizes.n_stations * 3 * 8 + sizes.n_sources * 8 * 8
-    phasors = 2 * sizes.n_sources * sizes.n_stations * real_bytes
-    scratch = sizes.n_baselines * 8 * real_bytes + sizes.n_stations**2 * 4
-    return phasors + scratch, (predicted + exchanged + folded + written) * CELL_BYTES + geometry
+    # A term: its source, epoch, l, m, n - 1, offset and weight.
+    geometry = (sizes.n_epochs + 1) * sizes.n_stations * 3 * 8 + sizes.n_terms * (4 + 4 + 24 + 8 + 8) + sizes.n_sources
+    predicted_bytes = sizes.n_baselines * 8 * real_bytes
+    phasors = 2 * sizes.terms_at_once * sizes.n_stations * real_bytes
+    jones = 8 * sizes.n_kinds * sizes.terms_at_once * real_bytes if sizes.n_kinds > 1 else 0
+    scratch = sizes.n_stations**2 * 4 + sizes.n_sources * 7 * 8 + (sizes.n_transformed * 4 * 16)
+    per_dump = (predicted + exchanged + folded + written) * CELL_BYTES + geometry + predicted_bytes
+    return phasors + jones + scratch, per_dump
+
+
+def kept_response_bytes(layout: Layout, sizes: Sizes, n_dumps: int, allowed: float) -> int:
+    """Return what to set aside for responses that are interpolated: all of a rank's, or a tenth of what is allowed.
+
+    Four moments of complex128 matrices; the channels of a band, the cells of a run.
+    """
+    if sizes.cell_dumps == 1:
+        return 0
+    cells = -(-n_dumps // sizes.cell_dumps)
+    channels = -(-layout.channels_per_node // layout.ranks_per_node)
+    return min(4 * 64 * sizes.n_kinds * sizes.n_sources * cells * channels, int(allowed / 10))
 
 
 def band_decorrelation(n_channels: int, width_hz: float, baseline_m: float, angle_rad: float) -> float:

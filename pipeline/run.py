@@ -15,7 +15,7 @@ from pipeline.output import new_manifest
 from pipeline.parallel.exchange import OrderedSum, Sums, divide, meet
 from pipeline.parallel.topology import Topology, World, guarded, require_threads, together
 from pipeline.plan import N_BUFFERS, Plan
-from pipeline.predict import Predictor
+from pipeline.prediction.predictor import Predictor
 from pipeline.prepare import Prepared
 from pipeline.stages import Ahead, Pool, Stopped
 from pipeline.telemetry.progress import Progress, Style, show_progress

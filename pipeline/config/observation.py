@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.base import Angle, Bytes, Duration, Frequency, Model, OutputPath, declination, positive
+from pipeline.config.corruptions import FlagsConfig, GainsConfig, IonosphereConfig, NoiseConfig
 from pipeline.config.sky import SkyEntry
 from pipeline.config.telescope import TelescopeConfig
 from pipeline.units import UNITS
@@ -76,10 +77,13 @@ class AveragingConfig(Model):
 
 
 class ComputeConfig(Model):
-    """How the visibilities are computed; `memory` is per rank."""
+    """How the visibilities are computed; `memory` is per rank, `accuracy` relative to the flux of each source."""
 
     backend: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["mixed", "double"] = "mixed"
+    accuracy: Annotated[float, Field(ge=1e-12, le=1e-2)] = 1e-6
+    smearing: Literal["both", "channel", "dump", "none"] = "both"
+    route: Literal["auto", "product", "nufft"] = "auto"
     memory_bytes: Annotated[Bytes, AfterValidator(positive)] = Field(2e9, alias="memory")
 
 
@@ -114,6 +118,10 @@ class Config(Model):
     phase_centre: PhaseCentreConfig
     time: TimeConfig
     spectrum: SpectrumConfig
+    ionosphere: IonosphereConfig | None = None
+    gains: GainsConfig | None = None
+    noise: NoiseConfig | None = None
+    flags: FlagsConfig | None = None
     averaging: AveragingConfig = AveragingConfig()
     compute: ComputeConfig = ComputeConfig()
     output: OutputConfig

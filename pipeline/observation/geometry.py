@@ -27,6 +27,7 @@ _DAY_S: Final = 86400.0
 # How far the phase centre is displaced to find where north is. Rounding falls and aberration's curvature
 # grows with it; at 1e-3 rad both are below 1e-12 rad.
 _NORTH_STEP_RAD: Final = 1e-3
+_ALL: Final = slice(None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,45 @@ class GeometryBlock:
     station_uvw: Float64
     lmn: tuple[Float64, ...]
     visible: tuple[Int64, ...]
+
+
+class Moment:
+    """Where sources and stations are at one moment.
+
+    Parameters
+    ----------
+    sky, enu_m
+        The sources; the stations, (station, 3) float64, m.
+    markers
+        The phase centre and points to its north and south: right ascensions and declinations.
+    astrometry
+        ERFA's parameters of the moment.
+
+    Attributes
+    ----------
+    uvw_axes
+        (3, 3) float64: unit vectors of u, v and w as rows, in east, north, up; w is the apparent phase centre.
+    station_uvw
+        (station, 3) float64, m.
+    """
+
+    def __init__(self, sky: Sky, enu_m: Float64, markers: tuple[Float64, Float64], astrometry: Any) -> None:
+        self._sky, self._astrometry = sky, astrometry
+        self.uvw_axes = _uvw_axes(_enu_direction(*markers, astrometry))
+        self.station_uvw: Float64 = enu_m @ self.uvw_axes.T
+
+    def enu(self, sources: Int64 | slice = _ALL) -> Float64:
+        """Return unit vectors towards sources, (source, 3) float64: apparent, in east, north, up."""
+        return _enu_direction(self._sky.ra_rad[sources], self._sky.dec_rad[sources], self._astrometry)
+
+    def north(self, sources: Int64 | slice = _ALL) -> Float64:
+        """Return unit vectors at sources towards ICRS north along the sky, (source, 3) float64."""
+        markers = _north_south_markers(self._sky.ra_rad[sources], self._sky.dec_rad[sources])
+        return _towards_north(_enu_direction(*markers, self._astrometry))
+
+    def lmn(self, sources: Int64 | slice = _ALL) -> Float64:
+        """Return l, m and n-1 of sources, (source, 3) float64."""
+        return _lmn(self.enu(sources) @ self.uvw_axes.T)
 
 
 class Geometry:
@@ -97,20 +137,32 @@ class Geometry:
             If a dump is outside the time covered by the IERS table.
         """
         dump = np.arange(first_dump, first_dump + n_dumps, dtype=np.int64)
-        time_utc = self._mid_points(dump)
-        astrometry = self._astrometry(time_utc)
-        sky = self._sky
         station_uvw = np.empty((n_dumps, self._telescope.n_stations, 3))
         lmn: list[Float64] = []
         visible: list[Int64] = []
-        for time in range(n_dumps):
-            uvw_axes = _uvw_axes(_enu_direction(*self._markers, astrometry[time]))
-            station_uvw[time] = self._telescope.enu_m @ uvw_axes.T
-            direction = _enu_direction(sky.ra_rad, sky.dec_rad, astrometry[time])
+        for time, moment in enumerate(self.moments(dump + 0.5)):
+            station_uvw[time] = moment.station_uvw
+            direction = moment.enu()
             above = np.flatnonzero(direction[:, 2] > 0)
-            lmn.append(_lmn(direction[above] @ uvw_axes.T))
+            lmn.append(_lmn(direction[above] @ moment.uvw_axes.T))
             visible.append(above.astype(np.int64))
-        return GeometryBlock(dump, time_utc, station_uvw, tuple(lmn), tuple(visible))
+        return GeometryBlock(dump, self.times(dump + 0.5), station_uvw, tuple(lmn), tuple(visible))
+
+    def moments(self, elapsed: Float64) -> list[Moment]:
+        """Return the geometry at moments.
+
+        Parameters
+        ----------
+        elapsed
+            (time,) float64: dumps since the start of the observation; k + 1/2 is the middle of dump k.
+
+        Raises
+        ------
+        ConfigError
+            If a moment is outside the time covered by the IERS table.
+        """
+        astrometry = self._astrometry(self.times(elapsed))
+        return [Moment(self._sky, self._telescope.enu_m, self._markers, each) for each in astrometry]
 
     def phase_centre_elevation_rad(self, first_dump: int, n_dumps: int) -> Float64:
         """Return the phase centre's elevation without refraction, (time,) float64, rad.
@@ -122,7 +174,7 @@ class Geometry:
         """
         dump = np.arange(first_dump, first_dump + n_dumps, dtype=np.int64)
         ra_rad, dec_rad = (marker[0] for marker in self._markers)
-        up = _enu_direction(ra_rad, dec_rad, self._astrometry(self._mid_points(dump)))
+        up = _enu_direction(ra_rad, dec_rad, self._astrometry(self.times(dump + 0.5)))
         elevation: Float64 = np.arctan2(up[:, 2], np.hypot(up[:, 0], up[:, 1]))
         return elevation
 
@@ -138,7 +190,7 @@ class Geometry:
         below = np.flatnonzero(elevation_rad <= 0)
         if below.size:
             first = int(below[0])
-            when = _iso(self._mid_points(np.array([first]))[0])
+            when = _iso(self.times(np.array([first + 0.5]))[0])
             raise ConfigError(
                 f"phase_centre: is {-math.degrees(elevation_rad[first]):.3g} deg below the horizon of "
                 f"{self._telescope.name} at dump {first} ({when} UTC) and in {below.size} of {n_dumps} "
@@ -146,13 +198,12 @@ class Geometry:
                 "time.dumps or another phase centre"
             )
 
-    def _mid_points(self, dump: Int64) -> Float64:
-        """Return the mid-points of dumps, (time, 2) MJD (UTC); counted in TAI, where days have no leaps."""
+    def times(self, elapsed: Float64) -> Float64:
+        """Return moments, in dumps since the start, as (time, 2) MJD (UTC); counted in TAI, whose days have no leaps."""
         day, fraction = self._start_utc
         self._check_covered(np.array([[day, fraction]]))
         tai_day, tai_fraction = erfa.utctai(_MJD_ZERO + day, fraction)
-        elapsed = (dump + 0.5) * (self._integration_s / _DAY_S)
-        utc_day, utc_fraction = erfa.taiutc(tai_day, tai_fraction + elapsed)
+        utc_day, utc_fraction = erfa.taiutc(tai_day, tai_fraction + elapsed * (self._integration_s / _DAY_S))
         whole = np.floor(utc_fraction)
         return np.stack([utc_day - _MJD_ZERO + whole, utc_fraction - whole], axis=-1)
 
@@ -188,17 +239,17 @@ def _open_iers() -> Any:
     return iers.IERS_A.open(iers.IERS_A_FILE)
 
 
-def _north_south_markers(ra_rad: float, dec_rad: float) -> tuple[Float64, Float64]:
-    """Return right ascensions and declinations of a point and of points to its north and south, (3,) each.
+def _north_south_markers(ra_rad: Any, dec_rad: Any) -> tuple[Float64, Float64]:
+    """Return right ascensions and declinations of points (…) and of points to their north and south, (3, …).
 
     The displacement is along the tangent to the meridian, so the celestial poles need no care: the meridian
     there is the one of the right ascension given.
     """
     centre = erfa.s2c(ra_rad, dec_rad)
-    sin_dec, cos_dec = math.sin(dec_rad), math.cos(dec_rad)
-    north = np.array([-sin_dec * math.cos(ra_rad), -sin_dec * math.sin(ra_rad), cos_dec])
-    step = np.array([[0.0], [_NORTH_STEP_RAD], [-_NORTH_STEP_RAD]])
-    right_ascension, declination = erfa.c2s(np.cos(step) * centre + np.sin(step) * north)
+    sin_dec, cos_dec = np.sin(dec_rad), np.cos(dec_rad)
+    north = np.stack([-sin_dec * np.cos(ra_rad), -sin_dec * np.sin(ra_rad), cos_dec], axis=-1)
+    markers = [np.cos(step) * centre + np.sin(step) * north for step in (0.0, _NORTH_STEP_RAD, -_NORTH_STEP_RAD)]
+    right_ascension, declination = erfa.c2s(np.stack(markers))
     return right_ascension, declination
 
 
@@ -210,12 +261,19 @@ def _enu_direction(ra_rad: Float64, dec_rad: Float64, astrometry: Any) -> Float6
     return np.stack([horizontal * np.sin(azimuth), horizontal * np.cos(azimuth), np.cos(zenith_distance)], axis=-1)
 
 
+def _towards_north(markers: Float64) -> Float64:
+    """Return the unit vector along the sky from points towards their north, (…, 3), from `_north_south_markers`."""
+    at = markers[0] / np.linalg.norm(markers[0], axis=-1, keepdims=True)
+    north = markers[1] - markers[2]
+    north -= (north * at).sum(axis=-1, keepdims=True) * at
+    unit: Float64 = north / np.linalg.norm(north, axis=-1, keepdims=True)
+    return unit
+
+
 def _uvw_axes(markers: Float64) -> Float64:
     """Return the unit vectors of u, v and w as rows, (3, 3), from phase centre, north and south, (3, 3)."""
     w_axis = markers[0] / np.linalg.norm(markers[0])
-    north = markers[1] - markers[2]
-    north -= (north @ w_axis) * w_axis
-    v_axis = north / np.linalg.norm(north)
+    v_axis = _towards_north(markers)
     return np.stack([np.cross(v_axis, w_axis), v_axis, w_axis])
 
 

@@ -31,6 +31,8 @@ class Device(ABC):
         "mixed" (float32 trigonometry and sums, float64 phases) or "double".
     reason
         Why this backend was taken.
+    n_threads
+        Threads of this rank on the host.
 
     Attributes
     ----------
@@ -42,8 +44,8 @@ class Device(ABC):
 
     backend: str
 
-    def __init__(self, precision: str, reason: str) -> None:
-        self.precision, self.reason = precision, reason
+    def __init__(self, precision: str, reason: str, n_threads: int) -> None:
+        self.precision, self.reason, self.n_threads = precision, reason, n_threads
         self.real = np.dtype(np.float64 if precision == "double" else np.float32)
         self.complex = np.dtype(np.complex128 if precision == "double" else np.complex64)
         self._ready = threading.local()
@@ -54,9 +56,20 @@ class Device(ABC):
         self._make_ready()
         return self._module()
 
+    @property
+    def host_kernels(self) -> ModuleType:
+        """The kernels that work on the host's arrays, ready for the calling thread."""
+        self._make_ready()
+        from kernels import cpu
+
+        return cpu
+
     def _make_ready(self) -> None:
         """Ready the calling thread, once."""
         if not getattr(self._ready, "done", False):
+            import numba
+
+            numba.set_num_threads(max(1, min(self.n_threads, numba.config.NUMBA_NUM_THREADS)))
             self._bind()
             self._ready.done = True
 
@@ -99,16 +112,8 @@ class CpuDevice(Device):
 
     backend = "cpu"
 
-    def __init__(self, precision: str, reason: str, n_threads: int) -> None:
-        super().__init__(precision, reason)
-        import numba
-
-        self.n_threads = max(1, min(n_threads, numba.config.NUMBA_NUM_THREADS))
-
     def _bind(self) -> None:
-        import numba
-
-        numba.set_num_threads(self.n_threads)
+        """Do nothing: threads are all there is."""
 
     def _module(self) -> ModuleType:
         from kernels import cpu
@@ -152,8 +157,8 @@ class CudaDevice(Device):
 
     backend = "cuda"
 
-    def __init__(self, precision: str, reason: str, index: int) -> None:
-        super().__init__(precision, reason)
+    def __init__(self, precision: str, reason: str, n_threads: int, index: int) -> None:
+        super().__init__(precision, reason, n_threads)
         from numba import cuda
 
         self._cuda, self._index = cuda, index
@@ -261,7 +266,7 @@ def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -
             "(pip install 'dawnstream[cuda]'), or set compute.backend to cpu or auto."
         )
     reason = "asked for" if backend == "cuda" else f"{n_devices} CUDA device(s) found"
-    return CudaDevice(precision, reason, local_rank % n_devices)
+    return CudaDevice(precision, reason, n_threads, local_rank % n_devices)
 
 
 def _is_simulator() -> bool:

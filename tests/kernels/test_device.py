@@ -103,7 +103,7 @@ def test_a_device_that_is_full_names_the_remedy():
     def refuse(*_):
         raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
 
-    device = CudaDevice("mixed", "asked for", 3)
+    device = CudaDevice("mixed", "asked for", 1, 3)
     device._cuda = SimpleNamespace(device_array=refuse, to_device=refuse, select_device=lambda index: None)
     for allocate in (lambda: device.empty((1000, 1000), np.complex64), lambda: device.upload(np.zeros(1_000_000))):
         with pytest.raises(DeviceError, match=r"CUDA device 3 has no room for 8 MB more; lower compute\.memory"):
@@ -114,7 +114,7 @@ def test_other_failures_of_a_device_are_not_taken_for_lack_of_memory():
     def fail(*_):
         raise RuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
 
-    device = CudaDevice("mixed", "asked for", 0)
+    device = CudaDevice("mixed", "asked for", 1, 0)
     device._cuda = SimpleNamespace(device_array=fail, select_device=lambda index: None)
     with pytest.raises(RuntimeError, match="ILLEGAL_ADDRESS"):
         device.empty((1,), np.float32)

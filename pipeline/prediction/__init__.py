@@ -1,0 +1,1 @@
+"""Prediction: the measurement equation over the channels and dumps of one rank."""

@@ -1,0 +1,133 @@
+"""The predictor: fills the blocks of one rank, in order."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.layout import Role
+from pipeline.observation.geometry import GeometryBlock
+from pipeline.parallel.exchange import N_POLARISATIONS, Sums
+from pipeline.prediction.moments import BlockMoments
+from pipeline.prediction.summing import Summing
+from pipeline.prediction.terms import split
+from pipeline.prepare import Prepared
+from pipeline.stages import Pool
+from pipeline.telemetry.timing import Timers
+
+
+@dataclasses.dataclass(frozen=True)
+class Predicted:
+    """One block of one band as one rank predicts it.
+
+    Attributes
+    ----------
+    band
+        Index of the band.
+    geometry
+        Times and station positions of the block.
+    sums
+        The items of this rank: channels, or sextets where it holds whole ones.
+    buffer
+        What `sums` is a view of, to be given back.
+    """
+
+    band: int
+    geometry: GeometryBlock
+    sums: Sums
+    buffer: Sums
+
+
+class Predictor:
+    """Predicts the blocks of one rank, in order, into buffers that circulate.
+
+    Parameters
+    ----------
+    prepared
+        The observation, its plan and the device.
+    role
+        Which bands and channels to predict.
+    pool
+        Buffers of (block dumps, items of this rank, baseline).
+    timers
+        Told the time of the stages "geometry" and "predict".
+    """
+
+    def __init__(self, prepared: Prepared, role: Role, pool: Pool[Sums], timers: Timers) -> None:
+        self._prepared, self._plan, self._role = prepared, prepared.plan, role
+        self._pool, self._timers = pool, timers
+        self._device = device = prepared.device
+        n_baselines = len(prepared.inputs.baselines)
+        self._summing = Summing(prepared)
+        block = (self._plan.block_dumps, n_baselines)
+        self._visibilities = device.empty((*block, N_POLARISATIONS), device.complex)
+        self._sums = device.empty((*block, N_POLARISATIONS), np.complex64)
+        self._weights = device.empty(block, np.float32)
+        self._sample_weights = device.upload(np.ones(n_baselines, np.float32))
+
+    def __iter__(self) -> Iterator[Predicted]:
+        """Predict every block of every band, waiting for a free buffer before each."""
+        for band in range(*self._role.bands):
+            for first, stop in self._plan.blocks():
+                buffer = self._pool.take()
+                with self._timers("geometry"):
+                    moments = BlockMoments(self._prepared, first, stop)
+                sums = buffer.first(stop - first)
+                with self._timers("predict"):
+                    self._predict(band, moments, sums)
+                yield Predicted(band, moments.geometry, sums, buffer)
+
+    def _predict(self, band: int, moments: BlockMoments, out: Sums) -> None:
+        """Predict the items of one block: sums over one channel, or over a sextet's in order."""
+        n_dumps, n_items = out.weights.shape[:2]
+        n_channels = self._plan.layout.channels_per_item
+        channel = band * self._plan.layout.channels_per_band + self._role.channels[0]
+        for item in range(n_items):
+            self._sums[:n_dumps] = 0
+            self._weights[:n_dumps] = 0
+            for _ in range(n_channels):
+                self._add_channel(channel, moments)
+                channel += 1
+            for dump in range(n_dumps):
+                self._device.download(self._sums[dump], out.values[dump, item])
+                self._device.download(self._weights[dump], out.weights[dump, item])
+
+    def _add_channel(self, channel: int, moments: BlockMoments) -> None:
+        """Predict one channel for every dump of a block and add it to the sums."""
+        kernels = self._device.kernels
+        visibilities = self._visibilities[: moments.n_dumps]
+        self._summing.sum_sources(channel, moments, visibilities)
+        for dump in range(moments.n_dumps):
+            kernels.accumulate(visibilities[dump], self._sample_weights, self._sums[dump], self._weights[dump])
+
+
+def warm_up(prepared: Prepared) -> float:
+    """Run every kernel a prediction needs on one source of each kind, so that it is compiled.
+
+    Returns
+    -------
+    float
+        Seconds it took: many the first time on a machine, when the cache of compiled kernels is empty.
+    """
+    start = time.perf_counter()
+    inputs = prepared.inputs
+    (middle,) = prepared.geometry.moments(np.array([0.5]))
+    is_up = middle.enu()[:, 2] > 0
+    chunks = []
+    for is_extended in (False, True):
+        of_kind = (chunk.sources for chunk in inputs.routes.chunks if chunk.is_extended == is_extended)
+        up = next((some[is_up[some]][:1] for some in of_kind if is_up[some].any()), np.empty(0, np.int64))
+        chunks += split(up, inputs.routes.nodes, is_extended)
+    routes = dataclasses.replace(inputs.routes, chunks=tuple(chunks), transformed=())
+    small = dataclasses.replace(prepared, inputs=dataclasses.replace(inputs, routes=routes))
+    device = prepared.device
+    visibilities = device.empty((1, len(inputs.baselines), N_POLARISATIONS), device.complex)
+    Summing(small).sum_sources(0, BlockMoments(small, 0, 1), visibilities)
+    sums = device.empty((len(inputs.baselines), N_POLARISATIONS), np.complex64)
+    weights = device.upload(np.ones(len(inputs.baselines), np.float32))
+    device.kernels.accumulate(visibilities[0], weights, sums, device.empty((len(inputs.baselines),), np.float32))
+    device.synchronise()
+    return time.perf_counter() - start

@@ -1,0 +1,164 @@
+"""The stations' responses over a run: evaluated at a few moments, interpolated to the dumps between them.
+
+A station follows the phase centre, so its response to a source changes slowly, and a polynomial through four moments
+gives it within the accuracy asked for. The moments depend on the observation alone, not on who predicts what.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.observation.geometry import Geometry, Moment
+from pipeline.observation.smearing import EARTH_RAD_S
+from pipeline.observation.stations.base import Complex128, Directions, StationResponse
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+N_MOMENTS = 4
+"""Chebyshev nodes of a cell."""
+
+
+def dumps_per_cell(change_per_rad: float, integration_s: float, accuracy: float) -> int:
+    """Return how many dumps may share the moments at which responses are evaluated.
+
+    Parameters
+    ----------
+    change_per_rad
+        Bound of the response's change while the sky turns, relative to its largest value, 1/rad.
+    integration_s
+        Length of a dump.
+    accuracy
+        Largest error, relative to the response's largest value.
+
+    Returns
+    -------
+    int
+        One where interpolating does not pay.
+
+    Notes
+    -----
+    A function whose derivatives are bounded as those of exp(i B t) is interpolated through n Chebyshev nodes over
+    a range of half-length h with an error below (B h)^n / (2^(n-1) n!) [Abramowitz & Stegun 1964, 25.2.1 with the
+    nodes of 22.16.4]. B is the bound above times the Earth's rotation.
+    """
+    reach = (accuracy * 2.0 ** (N_MOMENTS - 1) * math.factorial(N_MOMENTS)) ** (1 / N_MOMENTS)
+    n_dumps = int(2 * reach / (change_per_rad * EARTH_RAD_S * integration_s)) if change_per_rad else 1
+    return n_dumps if n_dumps >= 2 * N_MOMENTS else 1
+
+
+class Responses:
+    """What stations answer with, source by source and dump by dump.
+
+    Parameters
+    ----------
+    response, geometry
+        The stations and the sky's motion.
+    cell_dumps
+        Dumps that share moments, as `dumps_per_cell` gives them.
+    n_dumps
+        Dumps of the observation.
+    kernels
+        Host kernels for large sums.
+    memory_bytes
+        What may be kept for the next call; the rest is evaluated again.
+    """
+
+    def __init__(
+        self,
+        response: StationResponse,
+        geometry: Geometry,
+        cell_dumps: int,
+        n_dumps: int,
+        kernels: ModuleType,
+        memory_bytes: int,
+    ) -> None:
+        self._response, self._geometry, self._kernels = response, geometry, kernels
+        self._cell_dumps, self._n_dumps = cell_dumps, n_dumps
+        self._kept: OrderedDict[tuple[int, int, float], tuple[Int64, Complex128]] = OrderedDict()
+        self._room = memory_bytes
+
+    def at(self, sources: Int64, visible: Int64, dump: int, moment: Moment, frequency_hz: float) -> Complex128:
+        """Return the responses of all kinds of station to the sources that are up.
+
+        Parameters
+        ----------
+        sources, visible
+            (source,) int64, ascending indices in the sky: a chunk, and those of it that are up.
+        dump, moment
+            The dump and its middle.
+        frequency_hz
+            Frequency, Hz.
+
+        Returns
+        -------
+        (kind, visible source) complex128 of scalar responses, else (kind, visible source, 2, 2) complex128
+        """
+        if self._cell_dumps == 1 or not len(visible):
+            return self._evaluate(visible, moment, frequency_hz)
+        cell = dump // self._cell_dumps
+        known, values = self._cell(sources, cell, frequency_hz)
+        interpolated: Complex128 = np.tensordot(self._weights(cell, dump + 0.5), values, axes=1)
+        if np.array_equal(known, visible):
+            return interpolated
+        # Sources that rise or set within the cell have no response at all of its moments.
+        out = np.empty((interpolated.shape[0], len(visible), *interpolated.shape[2:]), np.complex128)
+        shared = np.isin(visible, known)
+        out[:, shared] = interpolated[:, np.isin(known, visible)]
+        out[:, ~shared] = self._evaluate(visible[~shared], moment, frequency_hz)
+        return out
+
+    def _evaluate(self, sources: Int64, moment: Moment, frequency_hz: float) -> Complex128:
+        enu = moment.enu(sources)
+        # Finding north costs three times as much as finding the source.
+        north = np.full_like(enu, np.nan) if self._response.is_scalar else moment.north(sources)
+        directions = Directions(enu, north, moment.uvw_axes[2])
+        return self._response.respond(directions, frequency_hz, self._kernels)
+
+    def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Complex128]:
+        """Return which sources are up at all moments of a cell, and the responses to them, (moment, kind, …)."""
+        key = (int(sources[0]), cell, frequency_hz)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        moments = self._geometry.moments(self._moments(cell))
+        up = np.all([moment.enu(sources)[:, 2] > 0 for moment in moments], axis=0)
+        known = sources[up]
+        values = np.stack([self._evaluate(known, moment, frequency_hz) for moment in moments])
+        self._keep(key, known, values)
+        return known, values
+
+    def _keep(self, key: tuple[int, int, float], known: Int64, values: Complex128) -> None:
+        """Keep the responses of a cell, and let the oldest go for them."""
+        if values.nbytes > self._room + sum(kept.nbytes for _, kept in self._kept.values()):
+            return
+        while values.nbytes > self._room:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._room += oldest.nbytes
+        self._kept[key] = known, values
+        self._room -= values.nbytes
+
+    def _bounds(self, cell: int) -> tuple[float, float]:
+        """Return the middle and the half-length of a cell, in dumps."""
+        first = cell * self._cell_dumps
+        stop = min(first + self._cell_dumps, self._n_dumps)
+        return (first + stop) / 2, (stop - first) / 2
+
+    def _moments(self, cell: int) -> Float64:
+        middle, half = self._bounds(cell)
+        return middle + half * _NODES
+
+    def _weights(self, cell: int, elapsed: float) -> Float64:
+        """Return the weight of each of a cell's moments at one of its dumps (Lagrange's polynomials)."""
+        middle, half = self._bounds(cell)
+        x = (elapsed - middle) / half
+        others = [np.delete(_NODES, k) for k in range(N_MOMENTS)]
+        return np.array([np.prod((x - rest) / (node - rest)) for node, rest in zip(_NODES, others, strict=True)])
+
+
+_NODES = np.cos((2 * np.arange(N_MOMENTS) + 1) * math.pi / (2 * N_MOMENTS))

@@ -1,0 +1,212 @@
+"""The sum over sources for one channel: what stations see of every source, and the kernels that add it up."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.observation.smearing import rule
+from pipeline.observation.stations.base import Complex128
+from pipeline.parallel.exchange import N_POLARISATIONS
+from pipeline.plan import TRANSFORM_SHARE
+from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelopes
+from pipeline.prediction.moments import BlockMoments, DumpMoments
+from pipeline.prediction.responses import Responses
+from pipeline.prediction.routes import Transformed
+from pipeline.prediction.transform import transform
+from pipeline.prepare import Prepared
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """A fine channel: its centre, and the flux densities (source, 4) in Jy there."""
+
+    frequency_hz: float
+    stokes_jy: Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """One chunk of sources in one dump, as the kernels take it: arrays on the device.
+
+    Attributes
+    ----------
+    phasors
+        (2, term, station).
+    jones
+        (kind, source, 2, 2); no kinds where all stations answer alike, or the phasors hold the responses.
+    coherency
+        (term, 4) float64, Jy, times the quadrature's weights: the sky's, or what all stations alike see of it.
+    """
+
+    phasors: Any
+    jones: Any
+    coherency: Float64
+
+
+class Summing:
+    """Sums the sources of a sky, channel by channel.
+
+    Parameters
+    ----------
+    prepared
+        The observation, its plan and the device.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        device, inputs, plan = prepared.device, prepared.inputs, prepared.plan
+        self._prepared, self._device = prepared, device
+        self._spectrum, self._accuracy = prepared.config.spectrum, prepared.config.compute.accuracy
+        self._sky, self._routes, self._baselines = inputs.sky, inputs.routes, inputs.baselines
+        self._n_stations = inputs.telescope.n_stations
+        self._response = inputs.response
+        self._responses = Responses(
+            inputs.response,
+            prepared.geometry,
+            plan.sizes.cell_dumps,
+            plan.n_dumps,
+            device.host_kernels,
+            plan.kept_bytes,
+        )
+        self._kind = device.upload(inputs.response.kind)
+        index = np.full((self._n_stations, self._n_stations), -1, np.int32)
+        index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
+        self._index = device.upload(index)
+        self._phasors = device.empty((2 * self._routes.terms_at_once * self._n_stations,), device.real)
+        self._ones = device.upload(np.ones(len(self._baselines), np.float32))
+        self._uncounted = device.upload(np.zeros(len(self._baselines), np.float32))
+
+    def sum_sources(self, channel: int, moments: BlockMoments, out: Any) -> None:
+        """Sum all sources of one channel.
+
+        Parameters
+        ----------
+        channel
+            Index of the fine channel.
+        moments
+            The block's geometry.
+        out
+            On the device: (dump, baseline, pol) complex64 or complex128, Jy; overwritten.
+        """
+        frequency_hz = self._spectrum.start_hz + channel * self._spectrum.width_hz
+        here = Channel(frequency_hz, self._sky.stokes_at(frequency_hz))
+        out[:] = 0
+        for number, chunk in enumerate(self._routes.chunks):
+            add = self._add_gaussians if chunk.is_extended else self._add_points
+            for dump, moment in enumerate(moments.dumps):
+                if len(moment.chunks[number].terms.source):
+                    add(number, moment, self._look(number, moment, here), here, out[dump])
+        for part in self._routes.transformed:
+            self._add_transforms(part, moments, here, out)
+
+    def _look(self, number: int, moment: DumpMoments, here: Channel) -> Seen:
+        """See one chunk of sources through the stations."""
+        device, kernels, mine = self._device, self._device.kernels, moment.chunks[number]
+        terms, n_terms = mine.terms, len(mine.terms.source)
+        phasors = self._phasors[: 2 * n_terms * self._n_stations].reshape(2, n_terms, self._n_stations)
+        term_hz = device.upload(here.frequency_hz + terms.offset * self._spectrum.width_hz)
+        kernels.phasors(moment.station_uvw, mine.epoch, mine.lmn, term_hz, phasors)
+        response, stokes = self._respond(self._routes.chunks[number].sources, terms.visible, moment, here)
+        jones = np.empty((0, len(terms.visible), 2, 2), device.complex)
+        if self._response.n_kinds == 1:
+            coherency = apparent_coherency(response[0], stokes)
+        else:
+            coherency = coherencies(stokes)
+            if self._response.is_scalar:
+                kernels.scale(device.upload(response.astype(device.complex)), self._kind, mine.source, phasors)
+            else:
+                jones = response.astype(device.complex)
+        weighted = coherency[terms.source] * terms.weight[:, np.newaxis]
+        return Seen(phasors, device.upload(jones), weighted)
+
+    def _respond(
+        self, sources: Int64, visible: Int64, moment: DumpMoments, here: Channel
+    ) -> tuple[Complex128, Float64]:
+        """Return the responses to those of some sources that are up, and their flux densities."""
+        response = self._responses.at(sources, visible, moment.dump, moment.middle, here.frequency_hz)
+        return response, here.stokes_jy[visible]
+
+    def _add_points(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
+        """Add a chunk of point sources by the product that suits stations and sky."""
+        device, kernels = self._device, self._device.kernels
+        coherency = seen.coherency.astype(device.real)
+        if len(seen.jones):
+            source, sky = moment.chunks[number].source, device.upload(coherency)
+            kernels.per_kind(seen.phasors, seen.jones, self._kind, source, sky, self._index, out)
+        elif self._response.is_scalar and self._sky.is_unpolarised:
+            kernels.unpolarised(seen.phasors, device.upload(coherency[:, 0]), self._index, out)
+        else:
+            kernels.common(seen.phasors, device.upload(coherency), self._index, out)
+
+    def _add_gaussians(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
+        """Add a chunk of Gaussian sources."""
+        mine, device = moment.chunks[number], self._device
+        visible, axes = mine.terms.visible, moment.middle.uvw_axes
+        north, towards = (vectors @ axes.T for vectors in (moment.middle.north(visible), moment.middle.enu(visible)))
+        term_hz = here.frequency_hz + mine.terms.offset * self._spectrum.width_hz
+        at_centre = envelopes(self._sky.shape_rad[visible], north, towards, 1.0)
+        envelope = at_centre[mine.terms.source] * term_hz[:, np.newaxis, np.newaxis]
+        device.kernels.gaussians(
+            seen.phasors,
+            seen.jones,
+            self._kind,
+            mine.source,
+            device.upload(seen.coherency.astype(device.real)),
+            device.upload(envelope),
+            mine.epoch,
+            moment.station_uvw,
+            self._index,
+            out,
+        )
+
+    def _add_transforms(self, part: Transformed, moments: BlockMoments, here: Channel, out: Any) -> None:
+        """Add a part of the sky by Fourier transforms: dumps on all threads, each on one, so that bits never change."""
+        room = TRANSFORM_SHARE * self._prepared.config.compute.memory_bytes
+        workers = max(1, min(self._device.n_threads, int(room // part.memory_bytes)))
+        with ThreadPoolExecutor(workers) as pool:
+            tasks = []
+            for moment in moments.dumps:
+                visible = part.sources[moment.is_up[part.sources]]
+                response, stokes = self._respond(part.sources, visible, moment, here)
+                products = as_products(apparent_coherency(response[0], stokes))
+                tasks.append((part, moments, moment, visible, products, here.frequency_hz))
+            for dump, visibilities in enumerate(pool.map(lambda task: self._transformed(*task), tasks)):
+                values, weights = (
+                    self._device.upload(visibilities),
+                    self._device.empty((len(self._baselines),), np.float32),
+                )
+                self._device.kernels.accumulate(values, self._ones, out[dump], weights)
+
+    def _transformed(
+        self,
+        part: Transformed,
+        moments: BlockMoments,
+        moment: DumpMoments,
+        visible: Int64,
+        products: Complex128,
+        frequency_hz: float,
+    ) -> npt.NDArray[Any]:
+        """Return what a part of the sky adds to a dump, (baseline, pol) complex."""
+        alike = self._response.is_scalar and self._sky.is_unpolarised
+        some = products[:1] if alike else products
+        total = np.zeros((len(some), len(self._baselines)), np.complex128)
+        for epoch, time_weight in moments.epochs_of(part, moment):
+            uvw = epoch.station_uvw
+            baseline_m = uvw[self._baselines[:, 0]] - uvw[self._baselines[:, 1]]
+            lmn = epoch.lmn(visible)
+            for offset, weight in zip(*rule(part.in_channel), strict=True):
+                node_hz = frequency_hz + offset * self._spectrum.width_hz
+                total += time_weight * weight * transform(some, lmn, baseline_m, node_hz, self._accuracy)
+        out = np.zeros((len(self._baselines), N_POLARISATIONS), self._device.complex)
+        if alike:
+            out[:, 0] = out[:, 3] = total[0]
+        else:
+            out[...] = total.T
+        return out
