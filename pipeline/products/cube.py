@@ -234,6 +234,7 @@ def _summary(band: BandImage) -> BandSummary:
     return BandSummary(
         frequency_hz=band.frequency_hz,
         width_hz=band.width_hz,
+        fine_channels=header.channels[1] - header.channels[0],
         beam=band.beam,
         fraction_left_out=band.fraction_left_out,
         start_utc=band.start_utc,

@@ -33,6 +33,8 @@ class BandSummary:
     ----------
     frequency_hz, width_hz
         Its middle and width.
+    fine_channels
+        Channels averaged into it.
     beam
         Of its point-spread function; None where it has none.
     fraction_left_out
@@ -49,6 +51,7 @@ class BandSummary:
 
     frequency_hz: float
     width_hz: float
+    fine_channels: int
     beam: Beam | None
     fraction_left_out: float
     start_utc: tuple[float, float]
@@ -147,6 +150,7 @@ def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:
             f"frequency axis by {miss.max():.3g} steps; one cube holds bands of even steps only"
         )
     _axis(header, 3, ("FREQ", 1, float(frequency[0]), float(step), "Hz"))
+    header["CHANAVG"] = (bands[0].fine_channels, "fine channels averaged into a plane")
     header["RESTFRQ"] = (float(frequency[0]), "[Hz] first plane")
     header["SPECSYS"] = ("TOPOCENT", "frequencies as observed")
 

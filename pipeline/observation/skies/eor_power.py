@@ -108,6 +108,6 @@ def _check_table(path: Path, values: Float64) -> None:
     if wrong.size:
         row = int(wrong[0])
         raise ConfigError(
-            f"{path}: row {row} (k = {values[0, row]:g}/Mpc, Delta^2 = {values[1, row]:g} mK^2): {rule}; correct the row "
-            "or remove it"
+            f"{path}: row {row} (k = {values[0, row]:g}/Mpc, Delta^2 = {values[1, row]:g} mK^2): {rule}; correct "
+            "the row or remove it"
         )
