@@ -15,13 +15,14 @@ from typing import Any
 from pydantic_core import CoreSchema, core_schema
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-zµ]+)")
+_QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-zµ]+(?:/[a-z]+)?)")
 _SEXAGESIMAL = re.compile(r"([+-]?)(\d+(?:\.\d*)?)([dh])(?:(\d+(?:\.\d*)?)m)?(?:(\d+(?:\.\d*)?)s)?")
 
 #: Units per physical dimension, each with its size in the first (SI) unit of the dimension.
 UNITS: dict[str, dict[str, float]] = {
     "length": {"m": 1.0, "km": 1e3, "cm": 1e-2, "mm": 1e-3},
     "time": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "speed": {"m/s": 1.0, "km/s": 1e3, "km/h": 1 / 3.6},
     "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9},
     "angle": {
         "rad": 1.0,

@@ -6,7 +6,18 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 
 from kernels.cpu.averages import accumulate
 from kernels.cpu.beams import scale
+from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.phasors import phasors
 from kernels.cpu.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]
+__all__ = [
+    "accumulate",
+    "add_noise",
+    "apply_gains",
+    "common",
+    "per_kind",
+    "phase_screen",
+    "phasors",
+    "scale",
+    "unpolarised",
+]

@@ -5,7 +5,18 @@ Each public function computes what its namesake in `reference` does. Importing n
 
 from kernels.cuda.averages import accumulate
 from kernels.cuda.beams import scale
+from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.phasors import phasors
 from kernels.cuda.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]
+__all__ = [
+    "accumulate",
+    "add_noise",
+    "apply_gains",
+    "common",
+    "per_kind",
+    "phase_screen",
+    "phasors",
+    "scale",
+    "unpolarised",
+]

@@ -2,7 +2,18 @@
 
 from kernels.reference.averages import accumulate
 from kernels.reference.beams import scale
+from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
 from kernels.reference.phasors import phasors
 from kernels.reference.products import common, per_kind, unpolarised
 
-__all__ = ["accumulate", "common", "per_kind", "phasors", "scale", "unpolarised"]
+__all__ = [
+    "accumulate",
+    "add_noise",
+    "apply_gains",
+    "common",
+    "per_kind",
+    "phase_screen",
+    "phasors",
+    "scale",
+    "unpolarised",
+]
