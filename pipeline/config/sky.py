@@ -9,12 +9,13 @@ from pydantic import Discriminator, Tag
 
 from pipeline.config.base import Model
 from pipeline.config.eor import EorFieldEntry
-from pipeline.config.sources import CatalogueEntry, SourcesEntry
+from pipeline.config.sources import CatalogueEntry, PopulationEntry, SourcesEntry
 
 #: The key that tells an entry's kind, and how an entry of that kind is written.
 KINDS = {
     "sources": "{sources: [{ra, dec, i}, …]}",
     "catalogue": "{catalogue: PATH, format: …}",
+    "population": "{population: {seed, flux: {min, max}}}",
     "eor_field": "{eor_field: {seed, power_spectrum, size, cell}}",
 }
 
@@ -32,6 +33,7 @@ def _kind(value: Any) -> str | None:
 SkyEntry = Annotated[
     Annotated[SourcesEntry, Tag("sources")]
     | Annotated[CatalogueEntry, Tag("catalogue")]
+    | Annotated[PopulationEntry, Tag("population")]
     | Annotated[EorFieldEntry, Tag("eor_field")],
     Discriminator(
         _kind,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.config.eor import EorFieldEntry
-from pipeline.config.sources import CatalogueEntry, SourcesEntry
+from pipeline.config.sources import CatalogueEntry, PopulationEntry, SourcesEntry
 from pipeline.errors import ConfigError
 from pipeline.observation.skies.base import Float64, Observed, SkyPart
 
@@ -113,6 +113,10 @@ def _load_part(entry: SkyEntry, observed: Observed, n_before: int) -> tuple[SkyP
             from pipeline.observation.skies.catalogues import read_catalogue
 
             return read_catalogue(entry)
+        case PopulationEntry():
+            from pipeline.observation.skies.population import from_config as population
+
+            return population(entry, observed), []
         case EorFieldEntry():
             from pipeline.observation.skies.eor import from_config as eor_field
 

@@ -94,7 +94,7 @@ def test_csv(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("ra,dec,i,e_i\n10,-20,1.5,0.1\n11,-21,2,0.1\n")
     sky, notes = load_sky([catalogue(path)])
-    assert sky.names == ("mine-1", "mine-2")
+    assert tuple(sky.names) == ("mine-1", "mine-2")
     np.testing.assert_allclose(np.degrees(sky.dec_rad), [-20, -21])
     assert sky.stokes_jy[:, 0].tolist() == [1.5, 2]
     assert sky.reference_hz.tolist() == [150e6, 150e6]
@@ -105,7 +105,7 @@ def test_csv_with_sexagesimal_angles(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("name,ra,dec,i\nA,0h10m,-27d30m,1\n")
     sky, _ = load_sky([catalogue(path)])
-    assert sky.names == ("A",)
+    assert tuple(sky.names) == ("A",)
     np.testing.assert_allclose(np.degrees([sky.ra_rad[0], sky.dec_rad[0]]), [2.5, -27.5])
 
 
@@ -125,7 +125,7 @@ def test_tables_with_units(tmp_path, ending):
     )
     table.write(path, format={"vot": "votable", "ecsv": "ascii.ecsv"}.get(ending))
     sky, notes = load_sky([catalogue(path)])
-    assert (sky.names, notes) == (("A", "B"), [])
+    assert (tuple(sky.names), notes) == (("A", "B"), [])
     np.testing.assert_allclose(sky.ra_rad, [0.1, 0.2], rtol=1e-14)
     np.testing.assert_allclose(np.degrees(sky.dec_rad), [-30, -1], rtol=1e-14)
     np.testing.assert_allclose(sky.stokes_jy[0], [0.5, 0.005, 0, 0], rtol=1e-14)
