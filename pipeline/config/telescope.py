@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     ValidationInfo,
     WithJsonSchema,
@@ -17,7 +16,7 @@ from pydantic import (
 )
 
 from pipeline.config.base import Angle, Length, Model, not_negative, positive, resolve
-from pipeline.config.station import IsotropicConfig, StationConfig, station_by_name
+from pipeline.config.station import IsotropicConfig, StationConfig
 
 
 class BaselinesConfig(Model):
@@ -47,7 +46,7 @@ class TelescopeConfig(Model):
     array: Annotated[str | Path, WithJsonSchema({"type": "string"})]
     format: Literal["enu", "oskar", "geocentric"] | None = None
     location: LocationConfig | None = None
-    station: Annotated[StationConfig, BeforeValidator(station_by_name)] = IsotropicConfig()
+    station: StationConfig = IsotropicConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     autocorrelations: bool = False
 

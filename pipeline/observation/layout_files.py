@@ -16,9 +16,29 @@ Float64 = npt.NDArray[np.float64]
 
 # Farther than this from the origin no station shares a horizon with it: the file holds something else.
 _FARTHEST_ENU_M = 1e6
+# Farther than this from its station's position no element shares a beam former with it.
+_FARTHEST_ELEMENT_M = 1e4
 # The Earth's polar and equatorial radii (WGS84), with room for ocean trenches and high mountains.
 _GEOCENTRIC_RADII_M = (6.33e6, 6.41e6)
 _OSKAR_LAYOUTS = ("layout.txt", "layout_ecef.txt", "layout_wgs84.txt")
+# Files of an OSKAR station that change its beam in ways Dawnstream does not compute.
+_OSKAR_NOT_COMPUTED = (
+    "apodi[sz]ation*.txt",
+    "cable_length_error*.txt",
+    "element_pattern*",
+    "element_types.txt",
+    "feed_angle*.txt",
+    "gain_model.h5",
+    "gain_phase*.txt",
+    "*HARP*.h5",
+    "layout_[xy].txt",
+    "layout_ecef.txt",
+    "layout_wgs84.txt",
+    "mount_type*.txt",
+    "permitted_beams.txt",
+)
+#: The file of an OSKAR telescope folder that says which station folder is whose.
+STATION_TYPES = "station_type_map.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,3 +203,71 @@ def read_oskar_position(folder: Path) -> tuple[float, float, float]:
         raise ConfigError(f"{path}: holds {len(table.lines)} positions; leave the one of the array's centre")
     longitude, latitude, height = table.values[0].tolist()
     return math.radians(longitude), math.radians(latitude), height
+
+
+def read_elements(path: Path) -> TextTable:
+    """Read a station's elements as east, north and, optionally, up in metres; values (element, 3)."""
+    table = read_text_table(path, "east north up", required=2)
+    _refuse(
+        table,
+        np.abs(table.values).max(axis=1) > _FARTHEST_ELEMENT_M,
+        f"an element lies within {_FARTHEST_ELEMENT_M / 1e3:g} km of its station's position; give east, north and, "
+        "optionally, up in metres from there",
+    )
+    return table
+
+
+def find_station_folders(folder: Path) -> list[Path]:
+    """Return the folders of single stations in an OSKAR telescope folder, in alphabetical order, as OSKAR does.
+
+    Raises
+    ------
+    ConfigError
+        If there are none.
+    """
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        raise ConfigError(f"{folder}: holds no folders; give one per station, each with a layout.txt, or one for all")
+    return found
+
+
+def read_station_folder(folder: Path) -> Float64:
+    """Read the elements of an OSKAR station folder, (element, 3) float64, m: east, north, up.
+
+    Raises
+    ------
+    ConfigError
+        If there is no layout.txt, or the folder holds stations itself or what changes a beam in other ways.
+    """
+    layout = folder / "layout.txt"
+    if not layout.is_file():
+        raise ConfigError(f"{layout}: no such file; a station's folder holds its elements as east, north, up in metres")
+    others = sorted(path.name for pattern in _OSKAR_NOT_COMPUTED for path in folder.glob(pattern))
+    others += sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if others:
+        raise ConfigError(
+            f"{folder}: holds {', '.join(others)}, which OSKAR takes into a station's beam and Dawnstream does not; "
+            "remove what the beam is to be computed without"
+        )
+    return read_elements(layout).values
+
+
+def read_station_types(folder: Path, n_folders: int) -> npt.NDArray[np.int64] | None:
+    """Read which station folder is whose, (station,) int64 counted from zero; None if no file says so.
+
+    Raises
+    ------
+    ConfigError
+        If a number is not that of a folder.
+    """
+    path = folder / STATION_TYPES
+    if not path.is_file():
+        return None
+    table = read_text_table(path, "type", required=1)
+    types = table.values[:, 0]
+    _refuse(
+        table,
+        (types != np.floor(types)) | (types < 0) | (types >= n_folders),
+        f"a type is the number of one of the {n_folders} folders in alphabetical order, counted from 0",
+    )
+    return types.astype(np.int64)

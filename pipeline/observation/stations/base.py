@@ -24,7 +24,7 @@ class Directions:
     north
         (source, 3) float64: unit vectors at right angles to `enu`, towards ICRS north along the sky. East along
         the sky is ``cross(north, enu)``; north and east are the axes of the brightness matrix, so a response in
-        their terms has the parallactic rotation in it.
+        their terms has the parallactic rotation in it. NaN for a scalar response, which does not look.
     pointing
         (3,) float64: unit vector towards the apparent phase centre, where stations are steered to.
     """
@@ -32,6 +32,37 @@ class Directions:
     enu: Float64
     north: Float64
     pointing: Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """How fast a response changes at most, relative to its largest value (in the spectral norm).
+
+    Evaluating once for several dumps or channels errs by at most a rate times the distance from where it was
+    evaluated; for an angle, that is 7.3e-5 rad/s times the time.
+
+    Attributes
+    ----------
+    per_radian
+        1/rad: while the whole sky, sources and phase centre, turns rigidly over the station about any axis, as
+        it does with the Earth's rotation. Changes of the polarisation frame are in it. Derivatives up to the fourth
+        are below the same power of it, so that polynomials through up to four moments have an error bound, too.
+    per_hz
+        1/Hz: with frequency, in a direction that stays.
+    """
+
+    per_radian: float
+    per_hz: float
+
+
+def turning_rate(rate: float) -> float:
+    """Bound the derivatives of a function of a unit vector that turns rigidly.
+
+    If the m-th derivatives of f along x are at most rate^m, those of f(x(t)) with all derivatives of x at most one are
+    by Faa di Bruno's formula at most the Touchard polynomials T_m(rate), the moments E[N^m] of Poisson's
+    distribution of mean `rate`. E[N^m]^(1/m) grows with m, so that its value for m = 4 serves m = 1 ... 4.
+    """
+    return float((rate + 7.0 * rate**2 + 6.0 * rate**3 + rate**4) ** 0.25)
 
 
 class StationResponse(ABC):
@@ -44,8 +75,8 @@ class StationResponse(ABC):
     is_scalar
         Whether every response is a number times the unit matrix, whatever the polarisation.
     extent_m
-        The largest distance within a station, which bounds how fast its response changes with direction and
-        frequency: by at most ``2 pi nu / c extent_m / 2`` per radian, relative to its largest value.
+        How large a station is (a dish's diameter, twice the distance of the farthest element from the middle), m;
+        zero where the response is not that of an aperture. How fast a response changes, `rates` says.
     """
 
     kind: npt.NDArray[np.int32]
@@ -59,6 +90,19 @@ class StationResponse(ABC):
 
     def check_band(self, low_hz: float, high_hz: float) -> None:  # noqa: B027 - most cover every band
         """Raise ConfigError unless the response is known from `low_hz` to `high_hz`."""
+
+    @abstractmethod
+    def rates(self, low_hz: float, high_hz: float, farthest: float = 2.0) -> Rates:
+        """Bound how fast the responses change.
+
+        Parameters
+        ----------
+        low_hz, high_hz
+            The frequencies the bound is to hold for, both ends included, Hz.
+        farthest
+            The largest distance of a source from the phase centre, as the length of the difference of the unit
+            vectors: about the angle in radians for a small field, and 2 at most.
+        """
 
     @abstractmethod
     def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
