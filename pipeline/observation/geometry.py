@@ -21,6 +21,7 @@ from pipeline.observation.telescope import Telescope
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Floating = npt.NDArray[np.floating[Any]]
 
 _MJD_ZERO: Final = 2400000.5
 _DAY_S: Final = 86400.0
@@ -148,7 +149,7 @@ class Geometry:
             visible.append(above.astype(np.int64))
         return GeometryBlock(dump, self.times(dump + 0.5), station_uvw, tuple(lmn), tuple(visible))
 
-    def moments(self, elapsed: Float64) -> list[Moment]:
+    def moments(self, elapsed: Floating) -> list[Moment]:
         """Return the geometry at moments.
 
         Parameters
@@ -198,7 +199,7 @@ class Geometry:
                 "time.dumps or another phase centre"
             )
 
-    def times(self, elapsed: Float64) -> Float64:
+    def times(self, elapsed: Floating) -> Float64:
         """Return moments, in dumps since the start, as (time, 2) MJD (UTC); counted in TAI, whose days have no leaps."""
         day, fraction = self._start_utc
         self._check_covered(np.array([[day, fraction]]))
