@@ -93,6 +93,9 @@ def _draw_ratios(axes: Axes, measured: PowerMeasurement, known: Floats | None, d
         axes.errorbar(s.k, s.delta_squared / known, error, fmt="o", ms=4, color="0.4", label="to the known one")
     if drawn is not None:
         axes.plot(s.k, s.delta_squared / drawn, "o", ms=4, color="tab:red", label="to the field's own")
+        # What cosmic variance moves may leave the panel; what must lie within the band may not.
+        reach = 2 * max(0.05, float(np.abs(s.delta_squared / drawn - 1).max()))
+        axes.set_ylim(1 - reach, 1 + reach)
     axes.set(xlabel="k  [1/Mpc]", ylabel="ratio")
     axes.legend(fontsize=8, ncols=3)
     axes.grid(alpha=0.3)

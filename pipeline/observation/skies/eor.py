@@ -144,8 +144,8 @@ class EorField(SkyPart):
         """
         channel = self._channel(frequency_hz)
         stokes = np.zeros((self.n_sources, 4))
-        per_kelvin = kelvin_to_jy(frequency_hz, self.solid_angle_sr)
-        stokes[:, 0] = self.temperature_mk[channel].reshape(-1) * 1e-3 * per_kelvin
+        kelvin = self.temperature_mk[channel].reshape(-1).astype(np.float64) * 1e-3
+        stokes[:, 0] = kelvin * kelvin_to_jy(frequency_hz, self.solid_angle_sr)
         return stokes
 
     def _channel(self, frequency_hz: float) -> int:
