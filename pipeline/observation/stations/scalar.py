@@ -17,7 +17,6 @@ from pipeline.observation.stations.base import (
     StationResponse,
     turning_rate,
 )
-from pipeline.observation.stations.bessel import jinc
 
 Pointing = Literal["phase-centre", "zenith"]
 
@@ -138,10 +137,15 @@ class Airy(StationResponse):
 
     def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
         """Evaluate the responses, (1, source) complex128."""
+        from scipy.special import j1
+
         chord = _chord(directions, self._pointing)
         # sin(theta) of the chord 2 sin(theta / 2).
         sine = chord * np.sqrt(np.maximum(1.0 - chord * chord / 4.0, 0.0))
-        voltage = jinc((math.pi * self.extent_m * frequency_hz / SPEED_OF_LIGHT_M_S) * sine)
+        x = (math.pi * self.extent_m * frequency_hz / SPEED_OF_LIGHT_M_S) * sine
+        # Where the pattern is one to the last digit, J1(x) / x may be 0 / 0.
+        centre = x < 1e-9
+        voltage = np.where(centre, 1.0, 2.0 * j1(x) / np.where(centre, 1.0, x))
         voltage[chord * chord >= 2.0] = 0.0
         return voltage.astype(np.complex128)[None]
 
