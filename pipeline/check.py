@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pipeline.config.observation import Config
 from pipeline.dataset.storage import check_space, check_writable
 from pipeline.inputs import Inputs
@@ -27,4 +29,12 @@ def check_observation(config: Config, inputs: Inputs, plan: Plan) -> None:
     """
     check_writable(config.output.path)
     check_space(config.output.path, plan.reduced_bytes)
-    observation_geometry(config, inputs).check_phase_centre_is_up(config.time.dumps)
+    geometry = observation_geometry(config, inputs)
+    geometry.check_phase_centre_is_up(config.time.dumps)
+    ionosphere = inputs.instrument.ionosphere
+    if ionosphere is not None:
+        # The pierce points wander one way, so the ends of the observation are the farthest.
+        ends = np.array([0.5, config.time.dumps - 0.5])
+        for elapsed, moment in zip(ends, geometry.moments(ends), strict=True):
+            enu = moment.enu()
+            ionosphere.check_covers(inputs.telescope.enu_m, enu[enu[:, 2] > 0], elapsed * config.time.integration_s)

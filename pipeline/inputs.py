@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config.observation import Config
+from pipeline.observation.instrument import Instrument, load_instrument
 from pipeline.observation.skies.base import Observed
 from pipeline.observation.sky import Sky, load_sky
 from pipeline.observation.smearing import distances
@@ -30,6 +31,8 @@ class Inputs:
         The array, what its stations answer with, and the sources.
     baselines
         (baseline, 2) int32: the stations of every kept baseline.
+    instrument
+        What keeps it from being ideal.
     routes
         How the sources are summed.
     sizes
@@ -42,6 +45,7 @@ class Inputs:
     response: StationResponse
     sky: Sky
     baselines: npt.NDArray[np.int32]
+    instrument: Instrument
     routes: Routes
     sizes: Sizes
     notes: tuple[str, ...]
@@ -67,6 +71,7 @@ def load_inputs(config: Config) -> Inputs:
     response = load_response(config.telescope.station, telescope)
     response.check_band(*observed(config).band_hz)
     sky, notes = load_sky(config.sky, observed(config))
+    instrument, remarks = load_instrument(config, telescope.station_names, baselines)
     longest_m = longest_baseline_m(telescope, baselines)
     routes = choose_routes(config, sky, response, len(baselines), longest_m)
     sizes = Sizes(
@@ -81,14 +86,15 @@ def load_inputs(config: Config) -> Inputs:
         n_kinds=response.n_kinds,
         cell_dumps=_cell_dumps(config, sky, response),
     )
-    return Inputs(telescope, response, sky, baselines, routes, sizes, (*notes, *routes.notes))
+    notes = [*notes, *remarks, *routes.notes]
+    return Inputs(telescope, response, sky, baselines, instrument, routes, sizes, tuple(notes))
 
 
 def _cell_dumps(config: Config, sky: Sky, response: StationResponse) -> int:
     """Return how many dumps share the moments at which responses are evaluated."""
     farthest = float(distances(sky.ra_rad, sky.dec_rad, observed(config).phase_centre_rad).max())
     rate = response.rates(*observed(config).band_hz, farthest).per_radian
-    return min(dumps_per_cell(rate, config.time.integration_s, config.compute.accuracy), config.time.dumps)
+    return dumps_per_cell(rate, config.time.integration_s, config.time.dumps, config.compute.accuracy)
 
 
 def longest_baseline_m(telescope: Telescope, baselines: npt.NDArray[np.int32]) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.layout import Role
 from pipeline.observation.geometry import GeometryBlock
 from pipeline.parallel.exchange import N_POLARISATIONS, Sums
+from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments
 from pipeline.prediction.summing import Summing
 from pipeline.prediction.terms import split
@@ -61,12 +62,12 @@ class Predictor:
         self._pool, self._timers = pool, timers
         self._device = device = prepared.device
         n_baselines = len(prepared.inputs.baselines)
-        self._summing = Summing(prepared)
+        self._corrupting = Corrupting(prepared)
+        self._summing = Summing(prepared, self._corrupting)
         block = (self._plan.block_dumps, n_baselines)
         self._visibilities = device.empty((*block, N_POLARISATIONS), device.complex)
         self._sums = device.empty((*block, N_POLARISATIONS), np.complex64)
         self._weights = device.empty(block, np.float32)
-        self._sample_weights = device.upload(np.ones(n_baselines, np.float32))
 
     def __iter__(self) -> Iterator[Predicted]:
         """Predict every block of every band, waiting for a free buffer before each."""
@@ -97,11 +98,15 @@ class Predictor:
 
     def _add_channel(self, channel: int, moments: BlockMoments) -> None:
         """Predict one channel for every dump of a block and add it to the sums."""
-        kernels = self._device.kernels
+        kept = [k for k, each in enumerate(moments.dumps) if not self._corrupting.is_flagged(channel, each.dump)]
+        if not kept:
+            return
         visibilities = self._visibilities[: moments.n_dumps]
         self._summing.sum_sources(channel, moments, visibilities)
-        for dump in range(moments.n_dumps):
-            kernels.accumulate(visibilities[dump], self._sample_weights, self._sums[dump], self._weights[dump])
+        for k in kept:
+            self._corrupting.corrupt(channel, moments.dumps[k].dump, visibilities[k])
+            weights = self._corrupting.weights
+            self._device.kernels.accumulate(visibilities[k], weights, self._sums[k], self._weights[k])
 
 
 def warm_up(prepared: Prepared) -> float:
@@ -125,9 +130,11 @@ def warm_up(prepared: Prepared) -> float:
     small = dataclasses.replace(prepared, inputs=dataclasses.replace(inputs, routes=routes))
     device = prepared.device
     visibilities = device.empty((1, len(inputs.baselines), N_POLARISATIONS), device.complex)
-    Summing(small).sum_sources(0, BlockMoments(small, 0, 1), visibilities)
+    corrupting = Corrupting(small)
+    Summing(small, corrupting).sum_sources(0, BlockMoments(small, 0, 1), visibilities)
+    corrupting.corrupt(0, 0, visibilities[0])
     sums = device.empty((len(inputs.baselines), N_POLARISATIONS), np.complex64)
-    weights = device.upload(np.ones(len(inputs.baselines), np.float32))
-    device.kernels.accumulate(visibilities[0], weights, sums, device.empty((len(inputs.baselines),), np.float32))
+    sum_weights = device.empty((len(inputs.baselines),), np.float32)
+    device.kernels.accumulate(visibilities[0], corrupting.weights, sums, sum_weights)
     device.synchronise()
     return time.perf_counter() - start

@@ -24,15 +24,15 @@ N_MOMENTS = 4
 """Chebyshev nodes of a cell."""
 
 
-def dumps_per_cell(change_per_rad: float, integration_s: float, accuracy: float) -> int:
+def dumps_per_cell(change_per_rad: float, integration_s: float, n_dumps: int, accuracy: float) -> int:
     """Return how many dumps may share the moments at which responses are evaluated.
 
     Parameters
     ----------
     change_per_rad
         Bound of the response's change while the sky turns, relative to its largest value, 1/rad.
-    integration_s
-        Length of a dump.
+    integration_s, n_dumps
+        Length of a dump; dumps of the observation.
     accuracy
         Largest error, relative to the response's largest value.
 
@@ -48,8 +48,10 @@ def dumps_per_cell(change_per_rad: float, integration_s: float, accuracy: float)
     nodes of 22.16.4]. B is the bound above times the Earth's rotation.
     """
     reach = (accuracy * 2.0 ** (N_MOMENTS - 1) * math.factorial(N_MOMENTS)) ** (1 / N_MOMENTS)
-    n_dumps = int(2 * reach / (change_per_rad * EARTH_RAD_S * integration_s)) if change_per_rad else 1
-    return n_dumps if n_dumps >= 2 * N_MOMENTS else 1
+    if not change_per_rad:
+        return 1
+    per_cell = min(int(2 * reach / (change_per_rad * EARTH_RAD_S * integration_s)), n_dumps)
+    return per_cell if per_cell >= 2 * N_MOMENTS else 1
 
 
 class Responses:

@@ -176,6 +176,8 @@ def _obstacle(config: Config, response: StationResponse) -> str:
     """Say why there can be no transform; empty if there can."""
     if response.n_kinds > 1:
         return f"stations answer in {response.n_kinds} different ways, and a transform needs one for all"
+    if config.ionosphere is not None:
+        return "the ionosphere delays every station differently, and a transform needs one sky for all"
     return ""
 
 

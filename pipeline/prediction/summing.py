@@ -14,6 +14,7 @@ from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
 from pipeline.plan import TRANSFORM_SHARE
 from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelopes
+from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments, DumpMoments
 from pipeline.prediction.responses import Responses
 from pipeline.prediction.routes import Transformed
@@ -58,11 +59,13 @@ class Summing:
     ----------
     prepared
         The observation, its plan and the device.
+    corrupting
+        What the ionosphere does on the way.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, corrupting: Corrupting) -> None:
         device, inputs, plan = prepared.device, prepared.inputs, prepared.plan
-        self._prepared, self._device = prepared, device
+        self._prepared, self._device, self._corrupting = prepared, device, corrupting
         self._spectrum, self._accuracy = prepared.config.spectrum, prepared.config.compute.accuracy
         self._sky, self._routes, self._baselines = inputs.sky, inputs.routes, inputs.baselines
         self._n_stations = inputs.telescope.n_stations
@@ -113,6 +116,7 @@ class Summing:
         phasors = self._phasors[: 2 * n_terms * self._n_stations].reshape(2, n_terms, self._n_stations)
         term_hz = device.upload(here.frequency_hz + terms.offset * self._spectrum.width_hz)
         kernels.phasors(moment.station_uvw, mine.epoch, mine.lmn, term_hz, phasors)
+        self._corrupting.delay(moment, number, here.frequency_hz, phasors)
         response, stokes = self._respond(self._routes.chunks[number].sources, terms.visible, moment, here)
         jones = np.empty((0, len(terms.visible), 2, 2), device.complex)
         if self._response.n_kinds == 1:

@@ -1,0 +1,89 @@
+"""What the instrument does to visibilities, sample by sample, on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.prediction.moments import DumpMoments
+from pipeline.prepare import Prepared
+
+
+class Corrupting:
+    """Turns ideal visibilities into measured ones.
+
+    Parameters
+    ----------
+    prepared
+        The observation and the device.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        device, inputs = prepared.device, prepared.inputs
+        self._device, self._instrument = device, inputs.instrument
+        self._integration_s = prepared.config.time.integration_s
+        self._spectrum = prepared.config.spectrum
+        self._stations = device.upload(inputs.baselines)
+        flags = self._instrument.flags
+        rows = np.ones((2, len(inputs.baselines)), np.float32) if flags is None else flags.rows
+        self._weights = [device.upload(row) for row in rows]
+        self._station_enu = device.upload(inputs.telescope.enu_m)
+        self._screen: tuple[Any, Any] = (None, None)
+
+    def is_flagged(self, channel: int, dump: int) -> bool:
+        """Whether a sample is flagged on all baselines."""
+        flags = self._instrument.flags
+        return flags is not None and flags.row_at(channel, dump) == 0
+
+    @property
+    def weights(self) -> Any:
+        """On the device: (baseline,) float32, the weights of a sample that is not flagged: zero for dead stations."""
+        return self._weights[1]
+
+    def corrupt(self, channel: int, dump: int, visibilities: Any) -> None:
+        """Apply gains and add noise, in place.
+
+        Parameters
+        ----------
+        channel, dump
+            Which sample.
+        visibilities
+            On the device: (baseline, 4) complex64 or complex128, Jy.
+        """
+        device, noise, gains = self._device, self._instrument.noise, self._instrument.gains
+        frequency_hz = self._spectrum.start_hz + channel * self._spectrum.width_hz
+        if gains is not None:
+            at = gains.gains_at(frequency_hz, self._time_s(dump))
+            device.kernels.apply_gains(self._stations, device.upload(at), visibilities)
+        if noise is not None:
+            sigma_jy = device.upload(noise.sigma_jy(frequency_hz))
+            device.kernels.add_noise(self._stations, sigma_jy, noise.seed, channel, dump, visibilities)
+
+    def delay(self, moment: DumpMoments, number: int, frequency_hz: float, phasors: Any) -> None:
+        """Let the ionosphere delay the phasors of one chunk, in place.
+
+        Parameters
+        ----------
+        moment, number
+            The dump, and which of its chunks.
+        frequency_hz
+            Frequency, Hz.
+        phasors
+            On the device: (2, term, station).
+        """
+        ionosphere = self._instrument.ionosphere
+        if ionosphere is None:
+            return
+        time_s, mine = self._time_s(moment.dump), moment.chunks[number]
+        enu = self._device.upload(moment.middle.enu(mine.terms.visible))
+        place, turns = ionosphere.place_at(time_s), ionosphere.turns_per_tecu(frequency_hz)
+        host = ionosphere.screen_at(time_s)
+        if self._screen[0] is not host:
+            self._screen = (host, self._device.upload(host))
+        screen = self._screen[1]
+        self._device.kernels.phase_screen(self._station_enu, enu, mine.source, screen, place, turns, phasors)
+
+    def _time_s(self, dump: int) -> float:
+        """Return the middle of a dump, s since the start."""
+        return (dump + 0.5) * self._integration_s
