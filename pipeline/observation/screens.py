@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,12 @@ class Frames:
     origin_m: tuple[float, float]
     pixel_m: float
 
+    @cached_property
+    def _only(self) -> Float64:
+        """The content where it does not change: always the same array, so that it need be sent to a device once."""
+        frame: Float64 = self.tec_tecu[0]
+        return frame
+
     def at(self, time_s: float) -> Float64:
         """Return the content at a time, (north, east) float64, TECU.
 
@@ -55,8 +62,7 @@ class Frames:
             If the time is not covered.
         """
         if len(self.time_s) == 1:
-            frame: Float64 = self.tec_tecu[0]
-            return frame
+            return self._only
         if not self.time_s[0] <= time_s <= self.time_s[-1]:
             raise ConfigError(
                 f"ionosphere.file: {self.name} holds {self.time_s[0]:g} to {self.time_s[-1]:g} s after the start "
