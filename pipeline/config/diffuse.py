@@ -1,12 +1,12 @@
-"""The cosmology that turns distances along the line of sight into frequencies."""
+"""Entries of the sky that are diffuse: images, HEALPix maps and light-cones; and the cosmology of the 21 cm line."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.base import Model
+from pipeline.config.base import Angle, ExistingPath, Frequency, Model, declination, positive
 
 #: Parameter sets that astropy.cosmology knows by name.
 CosmologyName = Literal["Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5"]
@@ -27,3 +27,54 @@ class CosmologyConfig(Model):
                 "a cosmology is either a name, as in {name: Planck18}, or both numbers, as in {h0: 67.7, om0: 0.31}"
             )
         return self
+
+
+class DirectionConfig(Model):
+    """A direction (ICRS)."""
+
+    ra_rad: Angle = Field(alias="ra")
+    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")
+
+
+class RegionConfig(Model):
+    """A disc around the phase centre."""
+
+    radius_rad: Annotated[Angle, AfterValidator(positive)] = Field(alias="radius")
+
+
+class _PixelsEntry(Model):
+    """What images and HEALPix maps have in common."""
+
+    unit: str | None = None
+    spectral_index: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    reference_hz: Annotated[Frequency, AfterValidator(positive)] | None = Field(None, alias="reference")
+    blank: Literal["error", "zero"] = "error"
+    zeros: Literal["drop", "keep"] = "drop"
+
+
+class ImageEntry(_PixelsEntry):
+    """A FITS image or cube."""
+
+    image: ExistingPath
+
+
+class HealpixEntry(_PixelsEntry):
+    """A HEALPix map in a FITS table."""
+
+    healpix: ExistingPath
+    column: str | None = None
+    frame: Literal["galactic", "icrs"] | None = None
+    region: RegionConfig | None = None
+
+
+class LightconeEntry(Model):
+    """A light-cone of the 21 cm brightness temperature, as 21cmFAST writes it."""
+
+    lightcone: ExistingPath
+    field: str = "brightness_temp"
+    centre: DirectionConfig | None = None
+    size: Annotated[int, Field(ge=2)] | None = None
+    cell_rad: Annotated[Angle, AfterValidator(positive)] | None = Field(None, alias="cell")
+    tile: bool = False
+    mean: Literal["keep", "remove"] = "keep"
+    cosmology: CosmologyConfig | None = None

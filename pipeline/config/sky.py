@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from pipeline.config.base import Model
+from pipeline.config.diffuse import HealpixEntry, ImageEntry, LightconeEntry
 from pipeline.config.eor import EorFieldEntry
 from pipeline.config.sources import CatalogueEntry, PopulationEntry, SourcesEntry
 
@@ -16,6 +17,9 @@ KINDS = {
     "sources": "{sources: [{ra, dec, i}, …]}",
     "catalogue": "{catalogue: PATH, format: …}",
     "population": "{population: {seed, flux: {min, max}}}",
+    "image": "{image: PATH}",
+    "healpix": "{healpix: PATH}",
+    "lightcone": "{lightcone: PATH}",
     "eor_field": "{eor_field: {seed, power_spectrum, size, cell}}",
 }
 
@@ -34,6 +38,9 @@ SkyEntry = Annotated[
     Annotated[SourcesEntry, Tag("sources")]
     | Annotated[CatalogueEntry, Tag("catalogue")]
     | Annotated[PopulationEntry, Tag("population")]
+    | Annotated[ImageEntry, Tag("image")]
+    | Annotated[HealpixEntry, Tag("healpix")]
+    | Annotated[LightconeEntry, Tag("lightcone")]
     | Annotated[EorFieldEntry, Tag("eor_field")],
     Discriminator(
         _kind,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.config.diffuse import HealpixEntry, ImageEntry, LightconeEntry
 from pipeline.config.eor import EorFieldEntry
 from pipeline.config.sources import CatalogueEntry, PopulationEntry, SourcesEntry
 from pipeline.errors import ConfigError
@@ -117,6 +118,18 @@ def _load_part(entry: SkyEntry, observed: Observed, n_before: int) -> tuple[SkyP
             from pipeline.observation.skies.population import from_config as population
 
             return population(entry, observed), []
+        case ImageEntry():
+            from pipeline.observation.skies.images import read_image
+
+            return read_image(entry, observed)
+        case HealpixEntry():
+            from pipeline.observation.skies.healpix import read_healpix
+
+            return read_healpix(entry, observed)
+        case LightconeEntry():
+            from pipeline.observation.skies.lightcone import read_lightcone
+
+            return read_lightcone(entry, observed)
         case EorFieldEntry():
             from pipeline.observation.skies.eor import from_config as eor_field
 
