@@ -57,6 +57,30 @@ _C2, _C3 = np.float32(-85.44882008965106), np.float32(59.424105981756476)
     -1.6990343940660637,
 )
 
+# (2^r - 1) / r over |r| <= 1/2, ascending powers of r: 5e-9 of 2^r in float32's, 7e-16 in float64's.
+_E0, _E1, _E2 = np.float32(0.693147188026229), np.float32(0.2402265076056809), np.float32(0.05550357114218935)
+_E3, _E4, _E5 = np.float32(0.009618082557280938), np.float32(0.0013390863364762663), np.float32(0.00015453162944906746)
+_DE0, _DE1, _DE2, _DE3, _DE4, _DE5, _DE6, _DE7, _DE8, _DE9 = (
+    0.6931471805599464,
+    0.24022650695909947,
+    0.05550410866464445,
+    0.009618129107649729,
+    0.0013333558202633191,
+    0.0001540353040044491,
+    1.525267155974459e-05,
+    1.3215458218322785e-06,
+    1.0206215383278715e-07,
+    7.070740270293092e-09,
+)
+
+OCTAVES_PER_NEPER = 1.4426950408889634
+"""Logarithm of e to base 2: exp(x) = 2^(x OCTAVES_PER_NEPER)."""
+
+LEAST_OCTAVE_SINGLE, LEAST_OCTAVE_DOUBLE = -127.0, -1023.0
+"""Powers of two below which `exp2_single` and `exp2_double` are zero: those of the smallest normal numbers."""
+
+_BIAS, _MANTISSA = np.float32(127.0), np.float32(2.0**23)
+
 
 def turns_of_path(u: float, v: float, w: float, ell: float, m: float, n1: float, turns_per_m: float) -> float:
     """Phase of one station towards one source, modulo one turn.
@@ -116,6 +140,50 @@ def cos_sin_double(rest: float, quarter: float) -> tuple[float, float]:
     even = 1.0 - abs(quarter)
     odd = quarter * (2.0 - abs(quarter))
     return even * cosine - odd * sine, even * sine + odd * cosine
+
+
+def octaves_of_envelope(a: float, b: float, c: float, du: float, dv: float) -> float:
+    """Logarithm to base 2 of a Gaussian envelope whose a, b, c were multiplied by `OCTAVES_PER_NEPER`.
+
+    Parameters
+    ----------
+    a, b, c
+        Quadratic form, 1/m^2, float64.
+    du, dv
+        Baseline, m, float64.
+
+    Returns
+    -------
+    float
+        float64: at an axis ratio of 1000 the three terms are a million times their sum.
+    """
+    return -(du * (a * du + b * dv) + c * dv * dv)
+
+
+def nearest_whole(value: float) -> float:
+    """Give the integer nearest to a float64 below 2^51, without a call or a branch."""
+    return (value + _ROUND) - _ROUND
+
+
+def exp2_single(rest: np.float32, whole: np.float32) -> np.float32:
+    """2^(rest + whole) in float32, to 1.2e-7 of it; 0 at `LEAST_OCTAVE_SINGLE`, exactly 1 at 0.
+
+    Parameters
+    ----------
+    rest
+        [-1/2, 1/2]
+    whole
+        Whole number from `LEAST_OCTAVE_SINGLE` to 127, which becomes the exponent bits.
+    """
+    mantissa = _ONE + rest * (_E0 + rest * (_E1 + rest * (_E2 + rest * (_E3 + rest * (_E4 + rest * _E5)))))
+    return mantissa * np.int32((whole + _BIAS) * _MANTISSA).view(np.float32)
+
+
+def exp2_double(rest: float, whole: float) -> float:
+    """2^(rest + whole) in float64, to 1e-15 of it, as `exp2_single` does in float32."""
+    high = _DE5 + rest * (_DE6 + rest * (_DE7 + rest * (_DE8 + rest * _DE9)))
+    mantissa = 1.0 + rest * (_DE0 + rest * (_DE1 + rest * (_DE2 + rest * (_DE3 + rest * (_DE4 + rest * high)))))
+    return mantissa * np.int64((whole + 1023.0) * 4503599627370496.0).view(np.float64)
 
 
 def rounded_once(total: float, weight: float, value: float) -> float:

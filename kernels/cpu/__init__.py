@@ -7,6 +7,7 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 from kernels.cpu.averages import accumulate
 from kernels.cpu.beams import scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
+from kernels.cpu.gaussians import gaussians
 from kernels.cpu.phasors import phasors
 from kernels.cpu.products import common, per_kind, unpolarised
 
@@ -15,6 +16,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "common",
+    "gaussians",
     "per_kind",
     "phase_screen",
     "phasors",

@@ -49,24 +49,28 @@ def pack_columns(phasors: Array, t0: int, n_terms: int, q0: int, q1: int, right:
 
 
 @njit(**OPTIONS)
+def row_of_left(
+    phasors: Array, responses: Responses, coherency: Array, t: int, p: int, i: int
+) -> tuple[complex, complex]:
+    """Row i of K_p J_p C_t."""
+    jones, kind, source = responses
+    phasor = complex(phasors[0, t, p], phasors[1, t, p])
+    xy, yx = complex(coherency[t, 2], coherency[t, 3]), complex(coherency[t, 2], -coherency[t, 3])
+    jx, jy = phasor * jones[kind[p], source[t], i, 0], phasor * jones[kind[p], source[t], i, 1]
+    return jx * coherency[t, 0] + jy * yx, jx * xy + jy * coherency[t, 1]
+
+
+@njit(**OPTIONS)
 def pack_jones_rows(
     phasors: Array, responses: Responses, coherency: Array, t0: int, t1: int, p0: int, p1: int, left: Array
 ) -> None:
     """Pack K_p J_p C_t as left rows (station, i) and inner terms (term, k)."""
-    jones, kind, source = responses
     for p in range(p0, p1):
-        response = jones[kind[p]]
         for t in range(t0, t1):
-            s = source[t]
-            phasor = complex(phasors[0, t, p], phasors[1, t, p])
-            xx, yy = coherency[t, 0], coherency[t, 1]
-            xy = complex(coherency[t, 2], coherency[t, 3])
-            yx = complex(coherency[t, 2], -coherency[t, 3])
             for i in range(2):
-                jx, jy = phasor * response[s, i, 0], phasor * response[s, i, 1]
                 row = 2 * (p - p0) + i
                 at = ((row // TILE_ROWS * BLOCK + 2 * (t - t0)) * TILE_ROWS + row % TILE_ROWS) * 2
-                first, second = jx * xx + jy * yx, jx * xy + jy * yy
+                first, second = row_of_left(phasors, responses, coherency, t, p, i)
                 left[at], left[at + 1] = first.real, first.imag
                 left[at + 2 * TILE_ROWS], left[at + 2 * TILE_ROWS + 1] = second.real, second.imag
 

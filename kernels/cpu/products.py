@@ -17,7 +17,7 @@ from kernels.cpu.packing import (
     scatter_matrix,
     scatter_scalar,
 )
-from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, share_tiles, wanted_parts
+from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, rows_per_tile, share_tiles, wanted_parts
 from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
 
 Array = NDArray[Any]
@@ -82,17 +82,11 @@ def per_kind(
     _matrix_products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
 
 
-@njit(**OPTIONS)
-def _rows_per_tile(n_station: int) -> int:
-    """Rows of a macro tile: fewer where there would be too few tiles to share among threads."""
-    return min(PANEL, max(16, n_station // 8 // TILE_ROWS * TILE_ROWS))
-
-
 @njit(parallel=True, **OPTIONS)
 def _scalar_products(phasors: Array, coefficients: Array, baseline_index: Array, n_threads: int, out: Array) -> None:
     """Products with one real coefficient (unpolarised) or four (common) per term."""
     n_total, n_station, n_sets = phasors.shape[1], phasors.shape[2], coefficients.shape[1]
-    n_rows, n_columns = _rows_per_tile(n_station), TILE_BYTES // phasors.itemsize
+    n_rows, n_columns = rows_per_tile(n_station), TILE_BYTES // phasors.itemsize
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, PANEL), n_threads)
     for thread in prange(n_threads):
         left = np.zeros((n_sets, n_rows * BLOCK * 2), phasors.dtype)
@@ -121,7 +115,7 @@ def _matrix_products(
     """Products with a Jones matrix per kind of station and source: two rows, columns and terms for one."""
     n_total, n_station = phasors.shape[1], phasors.shape[2]
     n_columns = TILE_BYTES // phasors.itemsize
-    n_rows, n_across = _rows_per_tile(n_station) // 2, PANEL // 2
+    n_rows, n_across = rows_per_tile(n_station) // 2, PANEL // 2
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, n_across), n_threads)
     for thread in prange(n_threads):
         left = np.zeros(2 * n_rows * BLOCK * 2, phasors.dtype)

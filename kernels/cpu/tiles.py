@@ -28,6 +28,12 @@ _CHUNK = 32
 OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
 
+@njit(**OPTIONS)
+def rows_per_tile(n_station: int) -> int:
+    """Rows of a macro tile: fewer where there would be too few tiles to share among threads."""
+    return min(PANEL, max(16, n_station // 8 // TILE_ROWS * TILE_ROWS))
+
+
 @njit(parallel=True, **OPTIONS)
 def find_tiles(baseline_index: Array, n_rows: int, n_columns: int) -> Array:
     """Count the kept baselines of every macro tile.

@@ -6,6 +6,7 @@ Each public function computes what its namesake in `reference` does. Importing n
 from kernels.cuda.averages import accumulate
 from kernels.cuda.beams import scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
+from kernels.cuda.gaussians import gaussians
 from kernels.cuda.phasors import phasors
 from kernels.cuda.products import common, per_kind, unpolarised
 
@@ -14,6 +15,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "common",
+    "gaussians",
     "per_kind",
     "phase_screen",
     "phasors",

@@ -109,7 +109,7 @@ def _common_right(factors: Any, term: int, q: int, pol: int) -> Any:
 
 
 @cuda.jit(device=True)
-def _kind_left(factors: Any, term: int, p: int, pol: int) -> Any:
+def kind_left(factors: Any, term: int, p: int, pol: int) -> Any:
     """K_p (J_p C_s)[i, k] for term 2 t + k and polarisation 2 i + j."""
     phasors, jones, kind, source, coherency = factors
     t, k, i = term // 2, term % 2, pol // 2
@@ -126,7 +126,7 @@ def _kind_left(factors: Any, term: int, p: int, pol: int) -> Any:
 
 
 @cuda.jit(device=True)
-def _kind_right(factors: Any, term: int, q: int, pol: int) -> Any:
+def kind_right(factors: Any, term: int, q: int, pol: int) -> Any:
     """K_q J_q[j, k] for term 2 t + k and polarisation 2 i + j."""
     phasors, jones, kind, source = factors[0], factors[1], factors[2], factors[3]
     t = term // 2
@@ -223,4 +223,4 @@ def _product_kernel(left_value: Any, right_value: Any, n_inner: int, is_unpolari
 
 _unpolarised = _product_kernel(_unpolarised_left, _common_right, 1, True)
 _common = _product_kernel(_common_left, _common_right, 1, False)
-_per_kind = _product_kernel(_kind_left, _kind_right, 2, False)
+_per_kind = _product_kernel(kind_left, kind_right, 2, False)

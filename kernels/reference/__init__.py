@@ -3,6 +3,7 @@
 from kernels.reference.averages import accumulate
 from kernels.reference.beams import scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
+from kernels.reference.gaussians import gaussians
 from kernels.reference.phasors import phasors
 from kernels.reference.products import common, per_kind, unpolarised
 
@@ -11,6 +12,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "common",
+    "gaussians",
     "per_kind",
     "phase_screen",
     "phasors",

@@ -24,7 +24,7 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     out
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    p, q, row = _pairs(baseline_index)
+    p, q, row = pairs(baseline_index)
     products = _product(phasors, intensity)[p, q]
     out[row, 0] += products
     out[row, 3] += products
@@ -44,8 +44,8 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     out
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    p, q, row = _pairs(baseline_index)
-    for pol, weight in enumerate(_coherency_matrix(coherency).reshape(-1, 4).T):
+    p, q, row = pairs(baseline_index)
+    for pol, weight in enumerate(coherency_matrix(coherency).reshape(-1, 4).T):
         out[row, pol] += _product(phasors, weight)[p, q]
 
 
@@ -71,16 +71,16 @@ def per_kind(
     out
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    sky = _coherency_matrix(coherency)
+    sky = coherency_matrix(coherency)
     response = jones.astype(np.complex128)[:, source]
-    phasor = _complex(phasors)
-    for p, q, row in zip(*_pairs(baseline_index), strict=True):
+    phasor = complex_phasors(phasors)
+    for p, q, row in zip(*pairs(baseline_index), strict=True):
         seen = response[kind[p]] @ sky @ response[kind[q]].conj().swapaxes(-1, -2)
         fringe = phasor[:, p] * phasor[:, q].conj()
         out[row] += (fringe[:, None, None] * seen).sum(axis=0).reshape(4)
 
 
-def _complex(phasors: Array) -> Array:
+def complex_phasors(phasors: Array) -> Array:
     """Phasors as one complex128 array (term, station)."""
     phasor: Array = phasors[0].astype(np.float64) + 1j * phasors[1].astype(np.float64)
     return phasor
@@ -88,19 +88,19 @@ def _complex(phasors: Array) -> Array:
 
 def _product(phasors: Array, weight: Array) -> Array:
     """Matrix (station, station) of sum_t weight K_p conj(K_q), complex128."""
-    phasor = _complex(phasors)
+    phasor = complex_phasors(phasors)
     product: Array = (phasor * weight[:, None]).T @ phasor.conj()
     return product
 
 
-def _coherency_matrix(coherency: Array) -> Array:
+def coherency_matrix(coherency: Array) -> Array:
     """Coherency (term, 2, 2) complex128 from (XX, YY, Re XY, Im XY)."""
     xx, yy, re, im = coherency.astype(np.float64).T
     matrix: Array = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=-1).reshape(-1, 2, 2)
     return matrix
 
 
-def _pairs(baseline_index: Array) -> tuple[Array, Array, Array]:
+def pairs(baseline_index: Array) -> tuple[Array, Array, Array]:
     """Stations p, q and row of ``out`` of every baseline kept."""
     p, q = np.nonzero(baseline_index >= 0)
     return p, q, baseline_index[p, q]

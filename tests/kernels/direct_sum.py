@@ -118,3 +118,21 @@ def fluxes(n: int, kind: str, seed: int) -> NDArray[np.float64]:
         return np.full(n, 0.1)
     flux = 10 ** rng.uniform(-5, 2, n)
     return -flux if kind == "negative" else flux * rng.choice([-1.0, 1.0], n)
+
+
+def envelopes(n: int, seed: int) -> NDArray[np.float64]:
+    """Quadratic forms (a, b, c) in 1/m^2: scales of 100 m to 300 km, axis ratios to 1000; the first are points."""
+    rng = np.random.default_rng(seed)
+    along, angle = 10 ** rng.uniform(-11, -4, n), rng.uniform(0, np.pi, n)
+    across = along * 10 ** rng.uniform(-6, 0, n)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    form = np.stack(
+        [
+            along * cosine**2 + across * sine**2,
+            2 * (along - across) * cosine * sine,
+            along * sine**2 + across * cosine**2,
+        ],
+        axis=1,
+    )
+    form[1:3] = 0.0
+    return form
