@@ -210,10 +210,13 @@ def test_yaml_examples_of_the_document_load(tmp_path):
     write(tmp_path / "beams/element.beamfits", "")
     write(tmp_path / "telescopes/rotations.txt", "0\n")
     write(tmp_path / "telescopes/station.txt", "0 0\n")
-    for example in examples:
-        for section in yaml.safe_load(example).values():
-            TelescopeConfig.model_validate({"array": "ska-low-aa0.5", **section}, context={"folder": tmp_path})
-    types = {station["type"] for example in examples for station in [yaml.safe_load(example)["telescope"]["station"]]}
+    loaded = [
+        TelescopeConfig.model_validate(
+            {"array": "ska-low-aa0.5", **yaml.safe_load(example)["telescope"]}, context={"folder": tmp_path}
+        )
+        for example in examples
+    ]
+    types = {config.station.type for config in loaded}
     assert types == {"isotropic", "gaussian", "airy", "dipole", "aperture-array", "uvbeam"}
 
 
