@@ -86,8 +86,8 @@ def _read(path: Path, file: Any, interpolation: Interpolation) -> Components:
     component, spectral = (_text(path, header, key) for key in ("component_type", "spectral_type"))
     if component != "point":
         raise ConfigError(
-            f"{path}: component_type is {component!r}, a map and no list of sources; it must be 'point': give a map "
-            "as a diffuse entry of the sky"
+            f"{path}: component_type is {component!r}, a map and no list of sources; it must be 'point': write a map "
+            "as FITS, and give that as an entry {healpix: PATH}"
         )
     if spectral not in _SPECTRA:
         raise ConfigError(f"{path}: spectral_type is {spectral!r}; it must be one of {', '.join(_SPECTRA)}")

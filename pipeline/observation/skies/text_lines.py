@@ -59,8 +59,7 @@ def split_fields(text: str) -> list[str] | None:
         fields.append(match[1])
         place = match.end()
         if place == len(text):
-            # A comma at the end leaves an empty field behind it.
-            return [*fields, ""] if "," in match[2] else fields
+            return fields
 
 
 class NamedColumns:
