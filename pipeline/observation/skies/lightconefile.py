@@ -158,14 +158,15 @@ def _unit(dataset: Any, default: str, known: dict[str, float], path: Path) -> st
 
 
 def _universe(inside: Any, path: Path) -> Any:
-    """Return the file's cosmology as 21cmFAST makes it: astropy's Planck15 with other H0, Om0 and Ob0."""
+    """Return the file's cosmology as 21cmFAST makes it: astropy's Planck15 with other H0, Om0, Ob0 and, in 4, Neff."""
     if "cosmo_params" not in inside:
         return None
     from astropy.cosmology import Planck15
 
     group = inside["cosmo_params"]
     hlittle, om0, ob0 = (_number(group, key, path) for key in ("hlittle", "OMm", "OMb"))
-    return Planck15.clone(name=f"cosmology of {path.name}", H0=100 * hlittle, Om0=om0, Ob0=ob0)
+    n_neutrinos = 3.044 if "simulation_options" in inside else Planck15.Neff
+    return Planck15.clone(name=f"cosmology of {path.name}", H0=100 * hlittle, Om0=om0, Ob0=ob0, Neff=n_neutrinos)
 
 
 def _distances(file: Any, path: Path, universe: Any, cell_mpc: float, n_slices: int) -> Float64:
