@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Complex128 = npt.NDArray[np.complex128]
 Float64 = npt.NDArray[np.float64]
 
+# Many cells of a block of dumps, of one channel or several: 1 MB for 512 stations.
+_CORNERS_KEPT: Final = 64
 _COLUMNS: Final = "X-amplitude X-phase Y-amplitude Y-phase"
 
 
@@ -71,17 +73,26 @@ class RandomGains(Gains):
         self._seed, self._scale = seed, np.array([amplitude, phase_rad])
         self._timescale_s, self._bandwidth_hz = timescale_s, bandwidth_hz
         self._feed = np.arange(2 * n_stations).reshape(n_stations, 2)
+        self._corners: dict[tuple[int, int], Float64] = {}
 
     def gains_at(self, frequency_hz: float, time_s: float) -> Complex128:
         """Return the gains; see `Gains.gains_at`."""
         errors = np.zeros((*self._feed.shape, 2))
         for time, time_weight in _corners(time_s, self._timescale_s):
             for band, band_weight in _corners(frequency_hz, self._bandwidth_hz):
-                normals = standard_normals(self._seed, (self._feed, time, band, GAINS << 8))
-                errors += time_weight * band_weight * normals[..., :2]
+                errors += time_weight * band_weight * self._corner(time, band)
         errors *= self._scale
         gains: Complex128 = (1 + errors[..., 0]) * np.exp(1j * errors[..., 1])
         return gains
+
+    def _corner(self, time: int, band: int) -> Float64:
+        """Return two normals per station and polarisation, (station, 2, 2), from the store if they were asked for."""
+        if (time, band) not in self._corners:
+            if len(self._corners) >= _CORNERS_KEPT:
+                self._corners.clear()
+            normals = standard_normals(self._seed, (self._feed, time, band, GAINS << 8))
+            self._corners[time, band] = normals[..., :2]
+        return self._corners[time, band]
 
 
 class TabulatedGains(Gains):
