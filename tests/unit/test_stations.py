@@ -245,6 +245,14 @@ def test_dipoles_that_do_not_work_are_refused(height, length, band, said):
         Dipole(1, height, length, 0.0).check_band(*band)
 
 
+def test_a_station_refuses_the_bands_of_its_elements():
+    station = ApertureArray(
+        Layouts((np.zeros((1, 3)),), np.zeros(2, np.int32)), Dipole(1, 1.0, None, 0.0, "telescope.station.element")
+    )
+    with pytest.raises(ConfigError, match="telescope.station.element.height: 1 m"):
+        station.check_band(140e6, 160e6)
+
+
 def test_dipoles_that_work_are_not_refused():
     Dipole(1, 0.3, 0.8, 0.0).check_band(50e6, 350e6)
     Dipole(1, 0.8, None, 0.0).check_band(200e6, 350e6)

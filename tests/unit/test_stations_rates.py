@@ -10,7 +10,7 @@ from station_samples import Kernels, at
 
 from pipeline.config.station import ApertureArrayConfig
 from pipeline.observation.stations.aperture_array import ApertureArray
-from pipeline.observation.stations.base import Directions
+from pipeline.observation.stations.base import Directions, Rates, turning_rate
 from pipeline.observation.stations.dipole import Dipole
 from pipeline.observation.stations.layouts import Layouts, load_layouts
 from pipeline.observation.stations.scalar import Airy, Gaussian, Isotropic
@@ -104,7 +104,14 @@ def test_bounds_hold_and_are_close(case):
 
 
 def test_isotropic_stations_do_not_change():
-    assert Isotropic(4).rates(1e8, 2e8) == type(Isotropic(4).rates(1e8, 2e8))(0.0, 0.0)
+    assert Isotropic(4).rates(1e8, 2e8) == Rates(0.0, 0.0)
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0, 7.5])
+def test_turning_rate_is_the_fourth_moment_of_poisson(rate):
+    k = np.arange(60.0)
+    probability = np.exp(k * np.log(rate) - rate - np.array([math.lgamma(n + 1) for n in k]))
+    assert turning_rate(rate) == pytest.approx((probability @ k**4) ** 0.25, rel=1e-12)
 
 
 def test_bounds_cover_a_whole_band():
