@@ -249,7 +249,7 @@ def test_a_station_refuses_the_bands_of_its_elements():
     station = ApertureArray(
         Layouts((np.zeros((1, 3)),), np.zeros(2, np.int32)), Dipole(1, 1.0, None, 0.0, "telescope.station.element")
     )
-    with pytest.raises(ConfigError, match="telescope.station.element.height: 1 m"):
+    with pytest.raises(ConfigError, match=r"telescope\.station\.element\.height: 1 m"):
         station.check_band(140e6, 160e6)
 
 

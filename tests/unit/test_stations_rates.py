@@ -29,7 +29,7 @@ def turn(axis, angle):
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def skies(farthest, n=2500):
+def skies(farthest, n=1200):
     """Give sources up to a distance from a phase centre, for several phase centres, and axes the sky turns about."""
     rng = np.random.default_rng(11)
     for pointing in (at(0.05, 0.3).enu[0], at(0.9, 2.0).enu[0]):
@@ -80,7 +80,7 @@ CASES = {
     "regular station": (ApertureArray(Layouts((REGULAR,), np.zeros(2, np.int32)), Isotropic(1)), 3e8, 2.0, 2.0, 3.0),
     "SKA-Low, near": (ApertureArray(SKA_LOW, Isotropic(1)), 1.5e8, 0.04, 2.2, 2.2),
     # Far sidelobes of 256 irregular elements: sixteen times as low.
-    "SKA-Low": (ApertureArray(SKA_LOW, Dipole(1, 0.4, None, 0.0)), 1.5e8, 2.0, 4.0, 20.0),
+    "SKA-Low": (ApertureArray(SKA_LOW, Dipole(1, 0.4, None, 0.0)), 1.5e8, 2.0, 4.0, 25.0),
 }
 
 

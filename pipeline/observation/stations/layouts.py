@@ -68,7 +68,7 @@ def load_layouts(config: ApertureArrayConfig, n_stations: int) -> Layouts:
 def ska_low_elements() -> Float64:
     """Place the 256 elements of a station of SKA-Low, (element, 3) float64, m: east, north, up.
 
-    A perturbed Vogel spiral, one of the layouts SKA-Low's prototype AAVS3 tried [Green et al. 2024; the spiral:
+    A perturbed Vogel spiral, one of the layouts SKA-Low's prototype AAVS3 tried [Green et al., on AAVS3; the spiral:
     Vogel 1979, Mathematical Biosciences 44, 179]: element k lies at the radius ``R sqrt((k + 1/2) / (N - 1/2))`` and
     the angle k times the golden one, so that density is the same everywhere, and is then moved by up to 0.15 m.
     Number and diameter are the published ones, 256 elements within 38 m centre to centre [de Lera Acedo et al.
