@@ -5,7 +5,7 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
 from kernels.cpu.averages import accumulate
-from kernels.cpu.beams import scale
+from kernels.cpu.beams import array_factors, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.gaussians import gaussians
 from kernels.cpu.phasors import phasors
@@ -15,6 +15,7 @@ __all__ = [
     "accumulate",
     "add_noise",
     "apply_gains",
+    "array_factors",
     "common",
     "gaussians",
     "per_kind",

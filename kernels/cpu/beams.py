@@ -1,18 +1,55 @@
-"""Scalar responses of stations on the CPU."""
+"""Array factors, and scalar responses of stations, on the CPU."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from kernels import bodies
 from kernels.cpu.tiles import OPTIONS
 
 Array = NDArray[Any]
 
+# Sources that stand in vectors while elements follow one another.
+_SOURCES = 64
+
 # Terms that a thread takes at a time: a cache line of responses, which lie source by source.
 _TERMS = 8
+
+# Compiled into their callers, which are cached.
+_turns_of_path = njit(bodies.turns_of_path, fastmath={"contract"})
+_nearest_quarter = njit(bodies.nearest_quarter)
+_cos_sin_double = njit(bodies.cos_sin_double, fastmath={"contract"})
+
+
+def array_factors(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+) -> None:
+    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+
+    The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
+    conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
+    ch. 6; Mort et al. 2010, IEEE Int. Symp. on Phased Array Systems and Technology, 690]
+
+    Parameters
+    ----------
+    element_enu
+        (element, 3) float64, m, those of one kind in a run; in the axes of ``offset``.
+    weight
+        (element,) complex128: gain and phase of every element.
+    first
+        (kind + 1,) int64: where the elements of each kind begin; every kind has at least one.
+    offset
+        (source, 3) float64: unit vector to the source minus unit vector to the pointing.
+    frequency_hz
+        Frequency, Hz.
+    out
+        (kind, source) complex128.
+    """
+    _array_factors(element_enu, weight, first, offset, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -33,6 +70,34 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         (2, term, station) float32 or float64, changed in place.
     """
     _scale(response, kind, source, phasors)
+
+
+@njit(parallel=True, **OPTIONS)
+def _array_factors(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+) -> None:
+    """Sum over elements in order, a block of sources at a time in vectors."""
+    n_sources, n_kinds = out.shape[1], out.shape[0]
+    n_blocks = (n_sources + _SOURCES - 1) // _SOURCES
+    for task in prange(n_kinds * n_blocks):
+        k, s0 = task // n_blocks, task % n_blocks * _SOURCES
+        n = min(_SOURCES, n_sources - s0)
+        towards, sums = np.zeros(3 * _SOURCES), np.zeros(2 * _SOURCES)
+        for s in range(n):
+            for axis in range(3):
+                towards[axis * _SOURCES + s] = offset[s0 + s, axis]
+        for e in range(first[k], first[k + 1]):
+            x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
+            re, im = weight[e].real, weight[e].imag
+            for s in range(_SOURCES):
+                east, north, up = towards[s], towards[_SOURCES + s], towards[2 * _SOURCES + s]
+                turns = _turns_of_path(x, y, z, east, north, up, turns_per_m)
+                quarter = _nearest_quarter(turns)
+                cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
+                sums[s] += re * cosine - im * sine
+                sums[_SOURCES + s] += re * sine + im * cosine
+        for s in range(n):
+            out[k, s0 + s] = complex(sums[s], sums[_SOURCES + s]) / (first[k + 1] - first[k])
 
 
 @njit(parallel=True, **OPTIONS)

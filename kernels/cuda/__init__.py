@@ -4,7 +4,7 @@ Each public function computes what its namesake in `reference` does. Importing n
 """
 
 from kernels.cuda.averages import accumulate
-from kernels.cuda.beams import scale
+from kernels.cuda.beams import array_factors, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import gaussians
 from kernels.cuda.phasors import phasors
@@ -14,6 +14,7 @@ __all__ = [
     "accumulate",
     "add_noise",
     "apply_gains",
+    "array_factors",
     "common",
     "gaussians",
     "per_kind",

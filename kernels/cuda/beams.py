@@ -1,4 +1,4 @@
-"""Scalar responses of stations on CUDA."""
+"""Array factors, and scalar responses of stations, on CUDA."""
 
 from __future__ import annotations
 
@@ -6,9 +6,43 @@ from typing import Any
 
 from numba import cuda
 
+from kernels import bodies
 from kernels.cuda.launch import THREADS, blocks
 
 Array = Any
+
+_turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
+_nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
+_cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
+
+
+def array_factors(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+) -> None:
+    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+
+    The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
+    conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
+    ch. 6; Mort et al. 2010, IEEE Int. Symp. on Phased Array Systems and Technology, 690]
+
+    Parameters
+    ----------
+    element_enu
+        (element, 3) float64, m, those of one kind in a run; in the axes of ``offset``.
+    weight
+        (element,) complex128: gain and phase of every element.
+    first
+        (kind + 1,) int64: where the elements of each kind begin; every kind has at least one.
+    offset
+        (source, 3) float64: unit vector to the source minus unit vector to the pointing.
+    frequency_hz
+        Frequency, Hz.
+    out
+        (kind, source) complex128.
+    """
+    if out.size:
+        turns_per_m = frequency_hz / bodies.SPEED_OF_LIGHT_M_S
+        _array_factors[blocks(out.size), THREADS](element_enu, weight, first, offset, turns_per_m, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -31,6 +65,24 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     n_phasors = phasors.shape[1] * phasors.shape[2]
     if n_phasors:
         _scale[blocks(n_phasors), THREADS](response, kind, source, phasors)
+
+
+@cuda.jit
+def _array_factors(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+) -> None:
+    n_sources = out.shape[1]
+    for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
+        k, s = task // n_sources, task % n_sources
+        re, im, n_elements = 0.0, 0.0, first[k + 1] - first[k]
+        for e in range(first[k], first[k + 1]):
+            x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
+            turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
+            quarter = _nearest_quarter(turns)
+            cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
+            re += weight[e].real * cosine - weight[e].imag * sine
+            im += weight[e].real * sine + weight[e].imag * cosine
+        out[k, s] = complex(re / n_elements, im / n_elements)
 
 
 @cuda.jit

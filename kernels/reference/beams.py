@@ -1,4 +1,4 @@
-"""Scalar responses of stations: the obvious NumPy float64 form."""
+"""Array factors, and scalar responses of stations: the obvious NumPy float64 form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.bodies import SPEED_OF_LIGHT_M_S
+
 Array = NDArray[Any]
+
+
+def array_factors(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+) -> None:
+    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+
+    The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
+    conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
+    ch. 6; Mort et al. 2010, IEEE Int. Symp. on Phased Array Systems and Technology, 690]
+
+    Parameters
+    ----------
+    element_enu
+        (element, 3) float64, m, those of one kind in a run; in the axes of ``offset``.
+    weight
+        (element,) complex128: gain and phase of every element.
+    first
+        (kind + 1,) int64: where the elements of each kind begin; every kind has at least one.
+    offset
+        (source, 3) float64: unit vector to the source minus unit vector to the pointing.
+    frequency_hz
+        Frequency, Hz.
+    out
+        (kind, source) complex128.
+    """
+    turns = (frequency_hz / SPEED_OF_LIGHT_M_S) * (element_enu @ offset.T)
+    response = weight[:, None] * np.exp(2j * np.pi * (turns - np.rint(turns)))
+    for k in range(first.size - 1):
+        out[k] = response[first[k] : first[k + 1]].mean(axis=0)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:

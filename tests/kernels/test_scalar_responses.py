@@ -1,8 +1,10 @@
-"""Scalar responses of stations against NumPy in long double."""
+"""Array factors and scalar responses of stations against NumPy in long double."""
 
 from __future__ import annotations
 
+import itertools
 from types import ModuleType
+from typing import Any
 
 import direct_sum
 import numba
@@ -35,3 +37,34 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
             factor = np.clongdouble(response[kind[p], source[t]])
             error = complex(*results[0][:, t, p]) - before[t, p] * factor
             assert abs(error) <= 2 * np.finfo(real).eps * abs(before[t, p] * factor)
+
+
+def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: float) -> Any:
+    """Sum over elements one by one, in long double."""
+    out = np.zeros((first.size - 1, len(offset)), np.clongdouble)
+    for k in range(first.size - 1):
+        for e in range(first[k], first[k + 1]):
+            path = sum(np.longdouble(enu[e, axis]) * np.longdouble(offset[:, axis]) for axis in range(3))
+            angle = 2 * np.arccos(np.longdouble(-1)) * path * np.longdouble(frequency_hz) / 299792458
+            out[k] += np.clongdouble(weight[e]) * (np.cos(angle) + 1j * np.sin(angle)) / (first[k + 1] - first[k])
+    return out
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    ("counts", "n_sources"), [((1,), 1), ((256,), 131), ((7, 1, 33), 67), ((3, 4), 64), ((2, 2), 0)]
+)
+def test_array_factors(module: ModuleType, counts: tuple[int, ...], n_sources: int) -> None:
+    rng, first = np.random.default_rng(4), np.concatenate([[0], np.cumsum(counts)])
+    enu, weight = rng.uniform(-19, 19, (first[-1], 3)), rng.normal(size=(first[-1], 2)) @ [1, 1j]
+    offset = rng.uniform(-1, 1, (n_sources, 3))
+    offset[:1] = 0.0  # the pointing itself: the mean of the weights
+    results = []
+    for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(n_threads)
+        results.append(np.full((len(counts), n_sources), np.nan + 1j * np.nan))
+        module.array_factors(enu, weight, first, offset, 350e6, results[-1])
+    assert all(result.tobytes() == results[0].tobytes() for result in results)
+    error = np.abs(results[0] - array_factors(enu, weight, first, offset, 350e6))
+    scale = np.array([np.abs(weight[a:b]).mean() for a, b in itertools.pairwise(first)])
+    assert (error <= 2e-13 * scale[:, None]).all()  # 60 turns in float64 keep 1e-14 turns
