@@ -325,3 +325,14 @@ def test_what_is_no_hdf5(tmp_path):
     (tmp_path / "lc.h5").write_text("no")
     with pytest.raises(ConfigError, match=r"lc\.h5: cannot be read as HDF5"):
         load(tmp_path / "lc.h5", Observed(CENTRE_RAD, 150e6, 5e3, 3))
+
+
+def test_a_parabola_along_the_line_of_sight(tmp_path):
+    # Cubic convolution is exact for it, up to both ends, where it lacks a sample.
+    slices = np.arange(7.0)
+    distance_mpc = samples.write(tmp_path / "lc.h5", np.tile(3 - slices + 0.5 * slices**2, (5, 5, 1)), BOX_MPC)
+    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[0], distance_mpc[6]))
+    for position in (0.0, 0.3, 2.6, 5.4, 6.0):
+        expected = 3 - position + 0.5 * position**2
+        found = part.temperature_k(samples.frequency_of(distance_mpc[0] + position * BOX_MPC / 5)) * 1e3
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
