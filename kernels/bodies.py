@@ -186,6 +186,9 @@ def exp2_double(rest: float, whole: float) -> float:
     return mantissa * np.int64((whole + 1023.0) * 4503599627370496.0).view(np.float64)
 
 
-def rounded_once(total: float, weight: float, value: float) -> float:
-    """Add ``weight * value`` to a float32 total in float64: the product of two float32 is exact there."""
-    return float(total) + float(weight) * float(value)
+def added_rounded(total: float, weight: float, value: float) -> float:
+    """Add ``weight * value`` to a float32 total, the product rounded to float32 first.
+
+    So it is the same to the bit as when the product travels as float32 and is added elsewhere.
+    """
+    return float(total) + float(np.float32(float(weight) * float(value)))

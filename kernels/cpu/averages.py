@@ -12,11 +12,11 @@ from kernels.cpu.tiles import OPTIONS
 
 Array = NDArray[Any]
 
-_rounded_once = njit(bodies.rounded_once)  # compiled into its caller, which is cached
+_added_rounded = njit(bodies.added_rounded)  # compiled into its caller, which is cached
 
 
 def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    """Add weighted visibilities to a running average: sums += weights * visibilities, rounded once.
+    """Add weighted visibilities to a running average: sums += weights * visibilities, all in float32.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
 
 @njit(parallel=True, **OPTIONS)
 def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    """Weighted sum in float64, rounded to the float32 of ``sums``."""
+    """Weighted sum, rounded to the float32 of ``sums``."""
     for b in prange(weights.size):
         for pol in range(4):
             total, value = sums[b, pol], visibilities[b, pol]
-            re = _rounded_once(total.real, weights[b], value.real)
-            im = _rounded_once(total.imag, weights[b], value.imag)
+            re = _added_rounded(total.real, weights[b], value.real)
+            im = _added_rounded(total.imag, weights[b], value.imag)
             sums[b, pol] = complex(re, im)
         sum_weights[b] += weights[b]

@@ -11,11 +11,11 @@ from kernels.cuda.launch import THREADS, blocks
 
 Array = Any
 
-_rounded_once = cuda.jit(bodies.rounded_once, device=True)
+_added_rounded = cuda.jit(bodies.added_rounded, device=True)
 
 
 def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    """Add weighted visibilities to a running average: sums += weights * visibilities, rounded once.
+    """Add weighted visibilities to a running average: sums += weights * visibilities, all in float32.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: A
     for k in range(cuda.grid(1), 4 * weights.shape[0], cuda.gridsize(1)):
         b, pol = k // 4, k % 4
         total, value = sums[b, pol], visibilities[b, pol]
-        re = _rounded_once(total.real, weights[b], value.real)
-        im = _rounded_once(total.imag, weights[b], value.imag)
+        re = _added_rounded(total.real, weights[b], value.real)
+        im = _added_rounded(total.imag, weights[b], value.imag)
         sums[b, pol] = complex(re, im)
         if pol == 0:
             sum_weights[b] += weights[b]

@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    """Add weighted visibilities to a running average: sums += weights * visibilities, rounded once.
+    """Add weighted visibilities to a running average: sums += weights * visibilities, all in float32.
 
     Parameters
     ----------
@@ -24,5 +24,5 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     sum_weights
         (baseline,) float32, changed in place.
     """
-    sums[...] = sums.astype(np.complex128) + weights.astype(np.float64)[:, None] * visibilities
+    sums += (weights.astype(np.float64)[:, None] * visibilities).astype(np.complex64)
     sum_weights += weights

@@ -90,6 +90,10 @@ class Device(ABC):
         """Give a host array, contiguous, where kernels can read it; on the CPU it may be the same memory."""
 
     @abstractmethod
+    def fill(self, array: Any, host: Array) -> None:
+        """Copy a contiguous host array into an array of `empty`."""
+
+    @abstractmethod
     def download(self, array: Any, out: Array) -> None:
         """Copy an array of `empty` or `upload` into a contiguous host array, after all that was launched."""
 
@@ -127,6 +131,10 @@ class CpuDevice(Device):
     def upload(self, host: Array) -> Array:
         """Give a contiguous array: the host's own where it is."""
         return np.ascontiguousarray(host)
+
+    def fill(self, array: Array, host: Array) -> None:
+        """Copy an array."""
+        array[...] = host
 
     def download(self, array: Array, out: Array) -> None:
         """Copy an array."""
@@ -207,6 +215,11 @@ class CudaDevice(Device):
                 f"CUDA device {self._index} has no room for {n_bytes / 1e6:.3g} MB more; lower compute.memory "
                 "or put fewer ranks on a device"
             ) from error
+
+    def fill(self, array: Any, host: Array) -> None:
+        """Copy a host array to the device; the default stream orders it before the kernels that follow."""
+        self._make_ready()
+        array.copy_to_device(host)
 
     def download(self, array: Any, out: Array) -> None:
         """Copy a device array to the host; the default stream orders it after the kernels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +18,6 @@ from pipeline.prediction.apparent import apparent_coherency, as_products, cohere
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments, DumpMoments
 from pipeline.prediction.responses import Responses
-from pipeline.prediction.routes import Transformed
 from pipeline.prediction.transform import transform
 from pipeline.prepare import Prepared
 
@@ -83,8 +83,8 @@ class Summing:
         index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
         self._index = device.upload(index)
         self._phasors = device.empty((2 * self._routes.terms_at_once * self._n_stations,), device.real)
-        self._ones = device.upload(np.ones(len(self._baselines), np.float32))
-        self._uncounted = device.upload(np.zeros(len(self._baselines), np.float32))
+        # XX = YY and XY = YX = 0 for all sources.
+        self._is_intensity = inputs.response.is_scalar and inputs.sky.is_unpolarised
 
     def sum_sources(self, channel: int, moments: BlockMoments, out: Any) -> None:
         """Sum all sources of one channel.
@@ -100,14 +100,16 @@ class Summing:
         """
         frequency_hz = self._spectrum.start_hz + channel * self._spectrum.width_hz
         here = Channel(frequency_hz, self._sky.stokes_at(frequency_hz))
-        out[:] = 0
+        if self._routes.transformed:
+            for dump, visibilities in enumerate(self._transforms(moments, here)):
+                self._device.fill(out[dump], visibilities)
+        else:
+            out[:] = 0
         for number, chunk in enumerate(self._routes.chunks):
             add = self._add_gaussians if chunk.is_extended else self._add_points
             for dump, moment in enumerate(moments.dumps):
                 if len(moment.chunks[number].terms.source):
                     add(number, moment, self._look(number, moment, here), here, out[dump])
-        for part in self._routes.transformed:
-            self._add_transforms(part, moments, here, out)
 
     def _look(self, number: int, moment: DumpMoments, here: Channel) -> Seen:
         """See one chunk of sources through the stations."""
@@ -144,7 +146,7 @@ class Summing:
         if len(seen.jones):
             source, sky = moment.chunks[number].source, device.upload(coherency)
             kernels.per_kind(seen.phasors, seen.jones, self._kind, source, sky, self._index, out)
-        elif self._response.is_scalar and self._sky.is_unpolarised:
+        elif self._is_intensity:
             kernels.unpolarised(seen.phasors, device.upload(coherency[:, 0]), self._index, out)
         else:
             kernels.common(seen.phasors, device.upload(coherency), self._index, out)
@@ -170,47 +172,40 @@ class Summing:
             out,
         )
 
-    def _add_transforms(self, part: Transformed, moments: BlockMoments, here: Channel, out: Any) -> None:
-        """Add a part of the sky by Fourier transforms: dumps on all threads, each on one, so that bits never change."""
+    def _transforms(self, moments: BlockMoments, here: Channel) -> Iterator[npt.NDArray[Any]]:
+        """Yield what the transformed parts of the sky make of every dump, (baseline, pol) complex; dumps in parallel."""
         room = TRANSFORM_SHARE * self._prepared.config.compute.memory_bytes
-        workers = max(1, min(self._device.n_threads, int(room // part.memory_bytes)))
-        with ThreadPoolExecutor(workers) as pool:
+        largest = max(part.memory_bytes for part in self._routes.transformed)
+        with ThreadPoolExecutor(max(1, min(self._device.n_threads, int(room // largest)))) as pool:
             tasks = []
             for moment in moments.dumps:
-                visible = part.sources[moment.is_up[part.sources]]
-                response, stokes = self._respond(part.sources, visible, moment, here)
-                products = as_products(apparent_coherency(response[0], stokes))
-                tasks.append((part, moments, moment, visible, products, here.frequency_hz))
-            for dump, visibilities in enumerate(pool.map(lambda task: self._transformed(*task), tasks)):
-                values, weights = (
-                    self._device.upload(visibilities),
-                    self._device.empty((len(self._baselines),), np.float32),
-                )
-                self._device.kernels.accumulate(values, self._ones, out[dump], weights)
+                seen = []
+                for part in self._routes.transformed:
+                    visible = part.sources[moment.is_up[part.sources]]
+                    response, stokes = self._respond(part.sources, visible, moment, here)
+                    seen.append((visible, as_products(apparent_coherency(response[0], stokes))))
+                tasks.append((moments, moment, seen, here.frequency_hz))
+            yield from pool.map(lambda task: self._transformed(*task), tasks)
 
     def _transformed(
         self,
-        part: Transformed,
         moments: BlockMoments,
         moment: DumpMoments,
-        visible: Int64,
-        products: Complex128,
+        seen: list[tuple[Int64, Complex128]],
         frequency_hz: float,
     ) -> npt.NDArray[Any]:
-        """Return what a part of the sky adds to a dump, (baseline, pol) complex."""
-        alike = self._response.is_scalar and self._sky.is_unpolarised
-        some = products[:1] if alike else products
-        total = np.zeros((len(some), len(self._baselines)), np.complex128)
-        for epoch, time_weight in moments.epochs_of(part, moment):
-            uvw = epoch.station_uvw
-            baseline_m = uvw[self._baselines[:, 0]] - uvw[self._baselines[:, 1]]
-            lmn = epoch.lmn(visible)
-            for offset, weight in zip(*rule(part.in_channel), strict=True):
-                node_hz = frequency_hz + offset * self._spectrum.width_hz
-                total += time_weight * weight * transform(some, lmn, baseline_m, node_hz, self._accuracy)
+        """Return what the transformed parts of the sky make of one dump, (baseline, pol) complex."""
+        n_products = 1 if self._is_intensity else N_POLARISATIONS
+        total = np.zeros((n_products, len(self._baselines)), np.complex128)
+        for part, (visible, products) in zip(self._routes.transformed, seen, strict=True):
+            for epoch, time_weight in moments.epochs_of(part, moment):
+                uvw = epoch.station_uvw
+                baseline_m = uvw[self._baselines[:, 0]] - uvw[self._baselines[:, 1]]
+                lmn = epoch.lmn(visible)
+                for offset, weight in zip(*rule(part.in_channel), strict=True):
+                    node_hz = frequency_hz + offset * self._spectrum.width_hz
+                    sums = transform(products[:n_products], lmn, baseline_m, node_hz, self._accuracy)
+                    total += time_weight * weight * sums
         out = np.zeros((len(self._baselines), N_POLARISATIONS), self._device.complex)
-        if alike:
-            out[:, 0] = out[:, 3] = total[0]
-        else:
-            out[...] = total.T
+        out[:, :: 3 if self._is_intensity else 1] = total.T
         return out

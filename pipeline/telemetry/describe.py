@@ -69,6 +69,25 @@ def ownership(plan: Plan, n_ranks: int | None = None) -> list[dict[str, Any]]:
     return owned
 
 
+def _stations(config: Config, plan: Plan) -> str:
+    """Say what stations answer with, and how often that is worked out."""
+    sizes = plan.sizes
+    alike = "all alike" if sizes.n_kinds == 1 else f"{sizes.n_kinds:,} kinds"
+    often = "every dump" if sizes.cell_dumps == 1 else f"4 times in {counted(sizes.cell_dumps, 'dump')}"
+    return f"{config.telescope.station.type}, {alike}; responses worked out {often}"
+
+
+def _smearing(config: Config, inputs: Inputs) -> str:
+    """Say how many terms the sources have within a channel and a dump, and for what accuracy."""
+    nodes, sizes = inputs.routes.nodes, inputs.sizes
+    ranges = (f"{counts.min()}-{counts.max()}" for counts in (nodes.in_channel, nodes.in_dump))
+    over = " x ".join(ranges)
+    return (
+        f"{config.compute.smearing}: {over} moments in channel and dump for every source, {sizes.n_terms:,} terms in "
+        f"the sum, for an accuracy of {config.compute.accuracy:g}"
+    )
+
+
 def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
     """Say what a run will do, hold and write."""
     layout, sizes = plan.layout, plan.sizes
@@ -79,8 +98,10 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
         ("observation", f"{config.name}: {counted(plan.n_dumps, 'dump')} over {seconds:,.1f} s"),
         ("telescope", f"{inputs.telescope.name}, {counted(sizes.n_stations, 'station')}"),
         ("baselines", f"{sizes.n_baselines:,} kept, longest {sizes.longest_m:,.0f} m"),
+        ("stations", _stations(config, plan)),
         ("sky", counted(sizes.n_sources, "source")),
         *[("", note) for note in inputs.notes],
+        ("smearing", _smearing(config, inputs)),
         ("channels", f"{layout.n_channels:,} in {counted(layout.n_bands, 'band')} of {layout.channels_per_band}"),
         ("machine", f"{counted(layout.n_ranks, 'rank')} on {counted(layout.n_nodes, 'node')}"),
         ("groups", f"{counted(layout.n_groups, 'group')} of {counted(layout.nodes_per_group, 'node')}"),
