@@ -1,4 +1,4 @@
-"""Directions to ask station responses about, and a stand-in for the kernels they call."""
+"""Directions to ask station responses about."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from pipeline.observation.stations.base import Directions
 
 C = 299792458.0
 ZENITH = (0.0, 0.0, 1.0)
-
-
-class Kernels:
-    """What a module of kernels offers, with rubbish left where it forgets to write."""
-
-    @staticmethod
-    def array_factors(element_enu, weight, first, offset, frequency_hz, out):
-        out[:] = np.nan
-        for kind in range(len(out)):
-            part = slice(first[kind], first[kind + 1])
-            turns = frequency_hz / C * (offset @ element_enu[part].T)
-            out[kind] = (weight[part] * np.exp(2j * np.pi * turns)).mean(axis=-1)
 
 
 def at(zenith_angle, azimuth, pointing=ZENITH):

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from station_samples import Kernels, at
+from station_samples import at
 
+from kernels import reference
 from pipeline.config.station import ApertureArrayConfig
 from pipeline.observation.stations.aperture_array import ApertureArray
 from pipeline.observation.stations.base import Directions, Rates, turning_rate
@@ -51,15 +52,15 @@ def found(response, frequency_hz, farthest, step_rad):
     """Largest first to fourth derivatives with angle, and the first by frequency, relative to the largest response."""
     by_angle, per_hz = np.zeros(4), 0.0
     everywhere = at(*(grid.ravel() for grid in np.meshgrid(np.linspace(0, 1.57, 300), np.linspace(0, 6.3, 37))))
-    largest = size(response.respond(everywhere, frequency_hz, Kernels)).max()
+    largest = size(response.respond(everywhere, frequency_hz, reference)).max()
     for sky, axis in skies(farthest):
         along = []
         for matrix in (turn(axis, step * step_rad) for step in STENCIL):
             turned = Directions(sky.enu @ matrix, sky.north @ matrix, sky.pointing @ matrix)
-            along.append(response.respond(turned, frequency_hz, Kernels))
+            along.append(response.respond(turned, frequency_hz, reference))
         derivatives = np.tensordot(DERIVATIVES, np.array(along), axes=1)
         by_angle = np.maximum(by_angle, [size(one).max() / step_rad**n for n, one in enumerate(derivatives, start=1)])
-        higher = response.respond(sky, frequency_hz + 100.0, Kernels)
+        higher = response.respond(sky, frequency_hz + 100.0, reference)
         per_hz = max(per_hz, size(higher - along[4]).max() / 100.0)
     return by_angle / largest, per_hz / largest
 
