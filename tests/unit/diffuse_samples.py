@@ -9,8 +9,14 @@ import numpy as np
 from astropy.cosmology import Planck15
 from scipy.interpolate import CubicSpline
 
+from pipeline.config.diffuse import LightconeEntry
+from pipeline.observation.skies.base import Observed
+from pipeline.observation.sky import load_sky
+
 HLITTLE, OM0, OB0 = 0.69, 0.29, 0.047
 LINE_HZ = 1420405751.7667
+CENTRE_RAD = (0.3, -0.47)
+BOX_MPC = 90.0
 
 
 def universe(layout):
@@ -51,3 +57,20 @@ def write(path, cube, box_mpc, layout="4", unit=None, chunks=None):
         else:
             file["lightcone_distances" if layout == "4" else "distances"] = distance_mpc
     return distance_mpc
+
+
+def band(near_mpc, far_mpc, layout="4"):
+    """Return an observation whose channels' outer edges are seen from these distances."""
+    n_channels = 9
+    low_hz, high_hz = frequency_of(np.array([far_mpc, near_mpc]), layout)
+    width_hz = (high_hz - low_hz) / n_channels
+    return Observed(CENTRE_RAD, low_hz + width_hz / 2, width_hz, n_channels)
+
+
+def load(path, observed, **keys):
+    sky, notes = load_sky([LightconeEntry.model_validate({"lightcone": str(path), **keys})], observed)
+    return sky.parts[0], notes
+
+
+def noise(n_cells=9, n_slices=14, seed=5):
+    return np.random.default_rng(seed).normal(15, 4, (n_cells, n_cells, n_slices)).astype(np.float32)

@@ -15,31 +15,10 @@ from astropy.coordinates import SkyCoord
 from scipy.constants import c as light_m_s
 from scipy.constants import k as boltzmann
 
-from pipeline.config.diffuse import LightconeEntry
 from pipeline.errors import ConfigError
 from pipeline.observation.skies.base import Observed
-from pipeline.observation.sky import load_sky
 
 DATA = Path(__file__).parents[1] / "data"
-CENTRE_RAD = (0.3, -0.47)
-BOX_MPC = 90.0
-
-
-def band(near_mpc, far_mpc, layout="4"):
-    """Return an observation whose channels' outer edges are seen from these distances."""
-    n_channels = 9
-    low_hz, high_hz = samples.frequency_of(np.array([far_mpc, near_mpc]), layout)
-    width_hz = (high_hz - low_hz) / n_channels
-    return Observed(CENTRE_RAD, low_hz + width_hz / 2, width_hz, n_channels)
-
-
-def load(path, observed, **keys):
-    sky, notes = load_sky([LightconeEntry.model_validate({"lightcone": str(path), **keys})], observed)
-    return sky.parts[0], notes
-
-
-def noise(n_cells=9, n_slices=14, seed=5):
-    return np.random.default_rng(seed).normal(15, 4, (n_cells, n_cells, n_slices)).astype(np.float32)
 
 
 def per_kelvin(frequency_hz, solid_angle_sr):
@@ -49,13 +28,13 @@ def per_kelvin(frequency_hz, solid_angle_sr):
 @pytest.mark.parametrize("layout", ["3.0", "3.4", "4"])
 def test_slices_come_back(tmp_path, layout):
     # At the lowest frequency a pixel is a cell; there the farthest slice in use is seen as it is.
-    cube = noise()
-    distance_mpc = samples.write(tmp_path / "lc.h5", cube, BOX_MPC, layout)
-    part, notes = load(tmp_path / "lc.h5", band(distance_mpc[2], distance_mpc[11], layout))
+    cube = samples.noise()
+    distance_mpc = samples.write(tmp_path / "lc.h5", cube, samples.BOX_MPC, layout)
+    part, notes = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[2], distance_mpc[11], layout))
     frequency_hz = samples.frequency_of(distance_mpc[11], layout)
     # The table of redshifts is good to 1e-9 of a distance, 1e-6 of a slice.
     np.testing.assert_allclose(part.temperature_k(frequency_hz), 1e-3 * cube[:, :, 11].T, atol=3e-7)
-    cell_rad = BOX_MPC / 9 / distance_mpc[11]
+    cell_rad = samples.BOX_MPC / 9 / distance_mpc[11]
     assert part.cell_rad == pytest.approx(cell_rad, rel=1e-8)
     # Pixel (7, 5) to the east and north: n = sqrt(1 - l^2 - m^2).
     n = np.sqrt(1 - ((7 - 4) ** 2 + (5 - 4) ** 2) * cell_rad**2)
@@ -71,16 +50,16 @@ def test_slices_come_back(tmp_path, layout):
 def test_a_cell_is_where_it_should_be(tmp_path):
     cube = np.zeros((9, 9, 5))
     cube[6, 4] = cube[4, 7] = 30.0
-    distance_mpc = samples.write(tmp_path / "lc.h5", cube, BOX_MPC)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[1], distance_mpc[3]))
+    distance_mpc = samples.write(tmp_path / "lc.h5", cube, samples.BOX_MPC)
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[1], distance_mpc[3]))
     flux_jy = part.stokes_at(samples.frequency_of(distance_mpc[3]))[:, 0]
     found = SkyCoord(part.ra_rad, part.dec_rad, unit="rad")[np.argsort(-flux_jy)[:2]]
     # One two cells to the east, one three to the north, in direction cosines.
-    east, north = np.arcsin(np.array([2, 3]) * BOX_MPC / 9 / distance_mpc[3])
-    frame = SkyCoord(*CENTRE_RAD, unit="rad").skyoffset_frame()
+    east, north = np.arcsin(np.array([2, 3]) * samples.BOX_MPC / 9 / distance_mpc[3])
+    frame = SkyCoord(*samples.CENTRE_RAD, unit="rad").skyoffset_frame()
     expected = SkyCoord([east, 0], [0, north], unit="rad", frame=frame).icrs
     assert min(found.separation(expected).max(), found[::-1].separation(expected).max()) < 1e-9 * units.rad
-    assert part.ra_rad[np.argmax(part.ra_rad)] > CENTRE_RAD[0]
+    assert part.ra_rad[np.argmax(part.ra_rad)] > samples.CENTRE_RAD[0]
 
 
 def test_a_wave_keeps_its_comoving_length(tmp_path):
@@ -89,9 +68,11 @@ def test_a_wave_keeps_its_comoving_length(tmp_path):
     n_cells, n_slices = 24, 60
     x, y, slices = np.ogrid[:n_cells, :n_cells, :n_slices]
     wave = np.cos(2 * np.pi * (x + y) / 12 + 2 * np.pi * slices / 20 + 0.4)
-    distance_mpc = samples.write(tmp_path / "lc.h5", wave, BOX_MPC)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[1], distance_mpc[-2]), centre={"ra": "3h", "dec": "-30d"})
-    cell_mpc = BOX_MPC / n_cells
+    distance_mpc = samples.write(tmp_path / "lc.h5", wave, samples.BOX_MPC)
+    part, _ = samples.load(
+        tmp_path / "lc.h5", samples.band(distance_mpc[1], distance_mpc[-2]), centre={"ra": "3h", "dec": "-30d"}
+    )
+    cell_mpc = samples.BOX_MPC / n_cells
     # A fraction s between samples the kernel gives Taylor's series to its second term; of the third derivative it is
     # off by s (1 - s) (1 - 2 s) / 6 < 1 / 62, of the fourth by (5 s^2 - 6 s^3 + s^4) / 24 < 1 / 37.
     across, along = 2 * np.pi / 12, 2 * np.pi / 20
@@ -110,8 +91,10 @@ def test_the_file_that_21cmfast_wrote():
     known = json.loads((DATA / "21cmfast_lightcone.json").read_text())
     frequencies = samples.LINE_HZ / (1 + np.array(known["redshifts"]))
     width_hz = 1e3
-    observed = Observed(CENTRE_RAD, frequencies[-1] + width_hz, width_hz, int(np.ptp(frequencies) / width_hz) - 2)
-    part, _ = load(DATA / "21cmfast_lightcone.h5", observed)
+    observed = Observed(
+        samples.CENTRE_RAD, frequencies[-1] + width_hz, width_hz, int(np.ptp(frequencies) / width_hz) - 2
+    )
+    part, _ = samples.load(DATA / "21cmfast_lightcone.h5", observed)
     with h5py.File(DATA / "21cmfast_lightcone.h5") as file:
         cube = file["lightcones/brightness_temp"][()]
     assert cube.mean() == pytest.approx(known["mean_mk"])
@@ -128,7 +111,7 @@ def test_the_file_that_21cmfast_wrote():
 def test_flux_is_brightness_over_the_field(tmp_path):
     # An even sky of 20 mK: its flux density is that of the solid angle, the integral of 1 / n over the square.
     distance_mpc = samples.write(tmp_path / "lc.h5", np.full((9, 9, 6), 20.0), 900.0)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[1], distance_mpc[4]))
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[1], distance_mpc[4]))
     frequency_hz = samples.frequency_of(distance_mpc[2])
     side = 9 * part.cell_rad
     n_fine = 400
@@ -141,23 +124,23 @@ def test_flux_is_brightness_over_the_field(tmp_path):
 
 
 def test_a_mean_that_is_removed(tmp_path):
-    cube = noise()
-    distance_mpc = samples.write(tmp_path / "lc.h5", cube, BOX_MPC)
-    observed = band(distance_mpc[2], distance_mpc[11])
-    kept, _ = load(tmp_path / "lc.h5", observed)
-    removed, _ = load(tmp_path / "lc.h5", observed, mean="remove")
+    cube = samples.noise()
+    distance_mpc = samples.write(tmp_path / "lc.h5", cube, samples.BOX_MPC)
+    observed = samples.band(distance_mpc[2], distance_mpc[11])
+    kept, _ = samples.load(tmp_path / "lc.h5", observed)
+    removed, _ = samples.load(tmp_path / "lc.h5", observed, mean="remove")
     frequency_hz = samples.frequency_of(distance_mpc[6])
     difference = kept.temperature_k(frequency_hz) - removed.temperature_k(frequency_hz)
     np.testing.assert_allclose(difference, 1e-3 * cube[:, :, 6].mean(dtype=np.float64), rtol=1e-6)
 
 
 def test_tiles(tmp_path):
-    cube = noise()
-    distance_mpc = samples.write(tmp_path / "lc.h5", cube, BOX_MPC)
-    observed = band(distance_mpc[2], distance_mpc[11])
+    cube = samples.noise()
+    distance_mpc = samples.write(tmp_path / "lc.h5", cube, samples.BOX_MPC)
+    observed = samples.band(distance_mpc[2], distance_mpc[11])
     with pytest.raises(ConfigError, match=r"the field is .* deg across, and the box .* set 'tile: true'"):
-        load(tmp_path / "lc.h5", observed, size=10)
-    part, _ = load(tmp_path / "lc.h5", observed, size=27, tile=True)
+        samples.load(tmp_path / "lc.h5", observed, size=10)
+    part, _ = samples.load(tmp_path / "lc.h5", observed, size=27, tile=True)
     found = part.temperature_k(samples.frequency_of(distance_mpc[11]))
     # Pixel 13 lies on the centre, as does cell 4.
     np.testing.assert_allclose(found, 1e-3 * np.tile(cube[:, :, 11].T, (3, 3)), atol=3e-7)
@@ -165,8 +148,8 @@ def test_tiles(tmp_path):
 
 @pytest.mark.parametrize(("unit", "factor"), [("mK", 1.0), (b"mK", 1.0), ("K", 1e3), (None, 1.0)])
 def test_units(tmp_path, unit, factor):
-    distance_mpc = samples.write(tmp_path / "lc.h5", np.full((5, 5, 4), 7.0), BOX_MPC, unit=unit)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[1], distance_mpc[2]))
+    distance_mpc = samples.write(tmp_path / "lc.h5", np.full((5, 5, 4), 7.0), samples.BOX_MPC, unit=unit)
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[1], distance_mpc[2]))
     np.testing.assert_allclose(part.temperature_k(samples.frequency_of(distance_mpc[1] + 3)), 7e-3 * factor)
 
 
@@ -184,20 +167,20 @@ def break_chunks(path, kept):
 
 def test_no_slice_is_read_but_those_needed(tmp_path):
     path = tmp_path / "lc.h5"
-    distance_mpc = samples.write(path, noise(n_slices=40), BOX_MPC, chunks=(9, 9, 1))
-    observed = band(distance_mpc[2], distance_mpc[37])
+    distance_mpc = samples.write(path, samples.noise(n_slices=40), samples.BOX_MPC, chunks=(9, 9, 1))
+    observed = samples.band(distance_mpc[2], distance_mpc[37])
     frequency_hz = samples.frequency_of(distance_mpc[20] + 3.0)
-    expected = load(path, observed)[0].stokes_at(frequency_hz)
+    expected = samples.load(path, observed)[0].stokes_at(frequency_hz)
     break_chunks(path, kept=(19, 20, 21, 22))
-    part, _ = load(path, observed)
+    part, _ = samples.load(path, observed)
     np.testing.assert_array_equal(part.stokes_at(frequency_hz), expected)
     with pytest.raises(OSError, match="read"):
         part.stokes_at(samples.frequency_of(distance_mpc[21] + 3.0))
 
 
 def test_a_rank_gets_no_slices_but_reads_them(tmp_path):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[2], distance_mpc[11]))
+    distance_mpc = samples.write(tmp_path / "lc.h5", samples.noise(), samples.BOX_MPC)
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[2], distance_mpc[11]))
     before = len(pickle.dumps(part))
     frequency_hz = samples.frequency_of(distance_mpc[6] + 1)
     expected = part.stokes_at(frequency_hz)
@@ -208,131 +191,23 @@ def test_a_rank_gets_no_slices_but_reads_them(tmp_path):
 
 
 def test_slices_beyond_the_buffers(tmp_path):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
+    distance_mpc = samples.write(tmp_path / "lc.h5", samples.noise(), samples.BOX_MPC)
     with h5py.File(tmp_path / "lc.h5", "r+") as file:
         file.attrs.update({"lowz_buffer_pixels": 3, "highz_buffer_pixels": 2})
         cube = file["lightcones/brightness_temp"][()]
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[3], distance_mpc[11]))
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[3], distance_mpc[11]))
     found = part.temperature_k(samples.frequency_of(distance_mpc[11]))
     np.testing.assert_allclose(found, 1e-3 * cube[:, :, 11].T, atol=3e-7)
     with pytest.raises(ConfigError, match=r"the slices cover"):
-        load(tmp_path / "lc.h5", band(distance_mpc[2], distance_mpc[11]))
-
-
-@pytest.mark.parametrize("ends", [(-1, 5), (5, 15)])
-def test_channels_that_are_not_covered(tmp_path, ends):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
-    near, far = (distance_mpc[0] + end * BOX_MPC / 9 for end in ends)
-    first, last = samples.frequency_of(distance_mpc[[-1, 0]]) / 1e6
-    with pytest.raises(
-        ConfigError, match=rf"slices cover {first:.4f}\d+ MHz to {last:.4f}\d+ MHz, and frequencies from"
-    ):
-        load(tmp_path / "lc.h5", band(near, far))
-    with pytest.raises(ConfigError, match=r"slices cover .*from 1600\.0"):
-        load(tmp_path / "lc.h5", Observed(CENTRE_RAD, 1600.05e6, 1e5, 2))
-
-
-def remove(*names):
-    def change(file):
-        for name in names:
-            if name in file:
-                del file[name]
-            else:
-                group, _, attribute = name.rpartition("/")
-                del file[group].attrs[attribute]
-
-    return change
-
-
-def attribute(group, **values):
-    return lambda file: file[group].attrs.update(values)
-
-
-def replace(name, change):
-    def apply(file):
-        values = change(file[name][()])
-        del file[name]
-        file[name] = values
-
-    return apply
-
-
-OPTIONS = "InputParameters/simulation_options"
-COSMOLOGY = "InputParameters/cosmo_params"
-CUBE = "lightcones/brightness_temp"
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (attribute(CUBE, units="Jy"), r"brightness_temp is in 'Jy'; only mK or K is taken"),
-        (attribute(CUBE, unit=b"keV"), r"brightness_temp is in 'keV'"),
-        (attribute("lightcone_distances", unit="Mpc/h"), r"/lightcone_distances is in 'Mpc/h'; only Mpc is taken"),
-        (replace("lightcone_distances", lambda d: d * 0.69), r"slices are at .*node_redshifts.*\(Mpc, not Mpc/h\)"),
-        (replace("lightcone_distances", lambda d: d[::-1]), r"at least three, ascending and evenly"),
-        (replace("lightcone_distances", lambda d: d + (d > d[4])), r"at least three, ascending and evenly"),
-        (replace("lightcone_distances", lambda d: d[:-1]), r"HII_DIM \(9\) and the 13 distances ask for another shape"),
-        (remove("lightcone_distances"), r"says nowhere how far its slices are"),
-        (remove("lightcones"), r"has no lightcones/brightness_temp: there is no group lightcones"),
-        (remove(CUBE), r"has no lightcones/brightness_temp: there is only  in it"),
-        (replace(CUBE, lambda cube: cube[0]), r"has 2 axes; give a light-cone with three"),
-        (replace(CUBE, lambda cube: cube[:, :-1]), r"is \(9, 8, 14\), and HII_DIM"),
-        (replace(CUBE, lambda cube: cube * np.inf), r"81 values that are not finite"),
-        (attribute(OPTIONS, HII_DIM=0), r"attribute HII_DIM of /InputParameters/simulation_options is .*above zero"),
-        (remove(f"{OPTIONS}/BOX_LEN"), r"attribute BOX_LEN of .* is None"),
-        (attribute(COSMOLOGY, hlittle=np.nan), r"attribute hlittle of .* is .*nan.*above zero"),
-        (remove(OPTIONS), r"has neither the group user_params \(21cmFAST 3\)"),
-        (remove(COSMOLOGY), r"says nothing of its cosmology; set 'cosmology'"),
-    ],
-)
-def test_bad_files(tmp_path, change, message):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
-    with h5py.File(tmp_path / "lc.h5", "r+") as file:
-        change(file)
-    observed = band(distance_mpc[2], distance_mpc[11])
-    with pytest.raises(ConfigError, match=message):
-        load(tmp_path / "lc.h5", observed)[0].stokes_at(observed.start_hz)
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"cosmology": {"name": "Planck18"}}, r"was made with H0 = 69, and cosmology has 67\.66; remove 'cosmology'"),
-        ({"cosmology": {"h0": 69.0, "om0": 0.3}}, r"was made with Om0 = 0\.29, and cosmology has 0\.3"),
-        ({"cell": "4 arcmin"}, r"cell is 4 arcmin, and the light-cone's cells are 3\.\d+ arcmin at the lowest"),
-        ({"field": "density"}, r"has no lightcones/density: there is only brightness_temp in it"),
-        ({"size": 2500, "tile": True}, r"reach to a direction cosine of 1\.8"),
-    ],
-)
-def test_bad_entries(tmp_path, keys, message):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
-    with pytest.raises(ConfigError, match=message):
-        load(tmp_path / "lc.h5", band(distance_mpc[2], distance_mpc[11]), **keys)
-
-
-def test_cosmologies_that_agree(tmp_path):
-    distance_mpc = samples.write(tmp_path / "lc.h5", noise(), BOX_MPC)
-    observed = band(distance_mpc[2], distance_mpc[11])
-    part, _ = load(tmp_path / "lc.h5", observed, cosmology={"h0": 69.0, "om0": 0.29})
-    expected, _ = load(tmp_path / "lc.h5", observed)
-    np.testing.assert_array_equal(part.ra_rad, expected.ra_rad)
-    with h5py.File(tmp_path / "lc.h5", "r+") as file:
-        del file[COSMOLOGY]
-    load(tmp_path / "lc.h5", observed, cosmology={"h0": 69.0, "om0": 0.29})
-
-
-def test_what_is_no_hdf5(tmp_path):
-    (tmp_path / "lc.h5").write_text("no")
-    with pytest.raises(ConfigError, match=r"lc\.h5: cannot be read as HDF5"):
-        load(tmp_path / "lc.h5", Observed(CENTRE_RAD, 150e6, 5e3, 3))
+        samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[2], distance_mpc[11]))
 
 
 def test_a_parabola_along_the_line_of_sight(tmp_path):
     # Cubic convolution is exact for it, up to both ends, where it lacks a sample.
     slices = np.arange(7.0)
-    distance_mpc = samples.write(tmp_path / "lc.h5", np.tile(3 - slices + 0.5 * slices**2, (5, 5, 1)), BOX_MPC)
-    part, _ = load(tmp_path / "lc.h5", band(distance_mpc[0], distance_mpc[6]))
+    distance_mpc = samples.write(tmp_path / "lc.h5", np.tile(3 - slices + 0.5 * slices**2, (5, 5, 1)), samples.BOX_MPC)
+    part, _ = samples.load(tmp_path / "lc.h5", samples.band(distance_mpc[0], distance_mpc[6]))
     for position in (0.0, 0.3, 2.6, 5.4, 6.0):
         expected = 3 - position + 0.5 * position**2
-        found = part.temperature_k(samples.frequency_of(distance_mpc[0] + position * BOX_MPC / 5)) * 1e3
+        found = part.temperature_k(samples.frequency_of(distance_mpc[0] + position * samples.BOX_MPC / 5)) * 1e3
         np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -51,13 +51,6 @@ class _Map:
 def read_healpix(entry: HealpixEntry, observed: Observed) -> tuple[Pixels, list[str]]:
     """Read a map; its pixels' directions and values travel with the part.
 
-    Parameters
-    ----------
-    entry
-        The file, and how to take it.
-    observed
-        The phase centre, which a region is around.
-
     Returns
     -------
     part, notes
@@ -66,7 +59,7 @@ def read_healpix(entry: HealpixEntry, observed: Observed) -> tuple[Pixels, list[
     Raises
     ------
     ConfigError
-        If the file, its header, its unit or a value cannot be used, or no pixel is left.
+        If the file, its header, its unit or a value cannot be used.
     """
     path = entry.healpix
     found = _read(entry)
@@ -77,14 +70,14 @@ def read_healpix(entry: HealpixEntry, observed: Observed) -> tuple[Pixels, list[
         raise ConfigError(f"{path}: is in Jy/beam, and maps have no beam; give one in K, Jy/sr or Jy/pixel")
     ra_rad, dec_rad = _directions(found)
     keep, notes = _keep(entry, found, ra_rad, dec_rad, observed)
-    area_sr = 4 * np.pi / (12 * found.nside**2)
+    factor = unit.size * (1.0 if unit.per == "pixel" else 4 * np.pi / (12 * found.nside**2))
     part = Pixels(
         name=path.name,
         ra_rad=ra_rad[keep],
         dec_rad=dec_rad[keep],
         index=found.index[keep],
         width=0,
-        weight=np.full(int(keep.sum()), unit.size * (1.0 if unit.per == "pixel" else area_sr)),
+        weight=np.full(int(keep.sum()), factor),
         is_kelvin=unit.is_kelvin,
         planes=Held(np.nan_to_num(found.values[keep, np.newaxis])),
         stokes=(0,),

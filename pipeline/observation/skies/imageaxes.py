@@ -64,14 +64,7 @@ class Axes:
 
 
 def find_axes(header: Any, shape: tuple[int, ...], path: Path) -> tuple[Axes, Any]:
-    """Read the axes from a header.
-
-    Parameters
-    ----------
-    header
-        Of astropy.io.fits.
-    shape
-        Of the array, the first axis the slowest.
+    """Read the axes from a header of astropy.io.fits.
 
     Returns
     -------
@@ -85,27 +78,16 @@ def find_axes(header: Any, shape: tuple[int, ...], path: Path) -> tuple[Axes, An
     """
     whole = _wcs(header, path)
     kinds = [axis["coordinate_type"] for axis in whole.get_axis_types()]
-    of_kind = {
-        kind: [len(shape) - 1 - axis for axis, found in enumerate(kinds) if found == kind] for kind in set(kinds)
-    }
+    # FITS counts axes from the fastest, arrays from the slowest.
+    at = {kind: len(shape) - 1 - axis for axis, kind in enumerate(kinds)}
     longitude, latitude = len(shape) - 1 - whole.wcs.lng, len(shape) - 1 - whole.wcs.lat
-    spectral, stokes = (of_kind.get(kind, [None])[0] for kind in ("spectral", "stokes"))
-    known = {longitude, latitude, spectral, stokes}
-    for axis, length in enumerate(shape):
-        if axis not in known and length > 1:
-            name = header.get(f"CTYPE{len(shape) - axis}", "")
-            raise ConfigError(
-                f"{path}: axis {len(shape) - axis} ({name!r}, {length} long) is neither of the sky, FREQ nor STOKES; "
-                "give an image without it"
-            )
+    spectral, stokes = at.get("spectral"), at.get("stokes")
+    _refuse_others(header, shape, {longitude, latitude, spectral, stokes}, path)
     frequency_hz, planes = _frequencies(whole, header, shape, spectral, path)
     celestial = _celestial(whole, path)
     indices = _stokes(header, shape, stokes, path)
-    if any(indices) and not _has_icrs_north(celestial):
-        raise ConfigError(
-            f"{path}: Q, U, V are relative to the north of its own coordinates ({', '.join(celestial.wcs.ctype)}), "
-            "which is not that of ICRS; give an image in ICRS or FK5 (J2000), or one of Stokes I"
-        )
+    if any(indices):
+        _need_icrs_north(celestial, path)
     axes = Axes(
         path=path,
         width=shape[longitude],
@@ -196,13 +178,28 @@ def _celestial(whole: Any, path: Path) -> Any:
     return celestial
 
 
-def _has_icrs_north(celestial: Any) -> bool:
-    """Whether a frame's north is ICRS's: FK5's of J2000 differs by 0.03 arcsec."""
+def _refuse_others(header: Any, shape: tuple[int, ...], known: set[int | None], path: Path) -> None:
+    """Refuse an axis of several pixels that is none of those known."""
+    for axis, length in enumerate(shape):
+        if axis not in known and length > 1:
+            name = header.get(f"CTYPE{len(shape) - axis}", "")
+            raise ConfigError(
+                f"{path}: axis {len(shape) - axis} ({name!r}, {length} long) is neither of the sky, FREQ nor STOKES; "
+                "give an image without it"
+            )
+
+
+def _need_icrs_north(celestial: Any, path: Path) -> None:
+    """Refuse a frame whose north is not ICRS's; FK5's of J2000 differs by 0.03 arcsec."""
     from astropy.coordinates import FK5, ICRS
     from astropy.wcs.utils import wcs_to_celestial_frame
 
     frame = wcs_to_celestial_frame(celestial)
-    return isinstance(frame, ICRS) or (isinstance(frame, FK5) and abs(frame.equinox.jyear - 2000) < 1e-6)
+    if not (isinstance(frame, ICRS) or (isinstance(frame, FK5) and abs(frame.equinox.jyear - 2000) < 1e-6)):
+        raise ConfigError(
+            f"{path}: Q, U, V are relative to the north of its own coordinates ({', '.join(celestial.wcs.ctype)}), "
+            "which is not that of ICRS; give an image in ICRS or FK5 (J2000), or one of Stokes I"
+        )
 
 
 def _frequencies(

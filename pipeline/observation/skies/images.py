@@ -52,13 +52,6 @@ class _Place:
 def read_image(entry: ImageEntry, observed: Observed) -> tuple[Pixels, list[str]]:
     """Read an image's directions and, of a single plane, its values; a cube's are read as channels ask for them.
 
-    Parameters
-    ----------
-    entry
-        The file, and how to take it.
-    observed
-        The band: which planes are needed.
-
     Returns
     -------
     part, notes
@@ -77,16 +70,18 @@ def read_image(entry: ImageEntry, observed: Observed) -> tuple[Pixels, list[str]
     place, edge = _places(axes, celestial)
     read = functools.partial(_read_plane, path, hdu, axes, entry.blank == "zero")
     place, dropped = _drop(entry, place, read, pixels.planes_used(frequency_hz, *pixels.edges_hz(observed)))
+    take = functools.partial(read, place.index)
+    x, y, z = place.vectors.T
     part = Pixels(
         name=path.name,
-        ra_rad=np.arctan2(place.vectors[:, 1], place.vectors[:, 0]) % (2 * np.pi),
-        dec_rad=np.arctan2(place.vectors[:, 2], np.hypot(place.vectors[:, 0], place.vectors[:, 1])),
+        ra_rad=np.arctan2(y, x) % (2 * np.pi),
+        dec_rad=np.arctan2(z, np.hypot(x, y)),
         index=place.index,
         width=axes.width,
         weight=_weights(unit, place.solid_angle_sr, header, path),
         is_kelvin=unit.is_kelvin,
         # Of a cube, two planes are needed at a time.
-        planes=Recent(functools.partial(read, place.index), 2) if len(frequency_hz) > 1 else Held(read(place.index, 0)),
+        planes=Recent(take, 2) if len(frequency_hz) > 1 else Held(take(0)),
         stokes=axes.stokes,
         frequency_hz=frequency_hz,
         spectral_index=entry.spectral_index or 0.0,

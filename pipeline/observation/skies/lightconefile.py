@@ -93,28 +93,33 @@ def open_lightcone(path: Path, field: str) -> LightconeFile:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read as HDF5 ({error}); give a light-cone that 21cmFAST saved") from error
     with file:
-        cube = _cube(file, path, field)
-        inside = file.get("InputParameters", file)
-        options = next((inside[name] for name in ("simulation_options", "user_params") if name in inside), None)
-        if options is None:
-            raise ConfigError(
-                f"{path}: has neither the group user_params (21cmFAST 3) nor InputParameters/simulation_options (4), "
-                f"but {', '.join(file)}; give a light-cone that one of these saved"
-            )
-        n_cells, box_mpc = int(_number(options, "HII_DIM", path)), _number(options, "BOX_LEN", path)
-        universe = _universe(inside, path)
-        distance_mpc = _distances(file, path, universe, box_mpc / n_cells, cube.shape[-1])
-        if cube.shape != (n_cells, n_cells, len(distance_mpc)):
-            raise ConfigError(
-                f"{path}: {cube.name} is {cube.shape}, and HII_DIM ({n_cells}) and the {len(distance_mpc)} distances "
-                "ask for another shape; give a light-cone with flat slices, as from a RectilinearLightconer"
-            )
-        # Slices that were only there to make redshift-space distortions (21cmFAST 4).
-        low, high = (int(file.attrs.get(f"{end}_buffer_pixels", 0)) for end in ("lowz", "highz"))
-        distance_mpc = distance_mpc[low : len(distance_mpc) - high]
-        _check_distances(path, distance_mpc, universe, inside.get("node_redshifts"))
-        kelvin = _KELVIN[_unit(cube, "mK", _KELVIN, path)]
-        return LightconeFile(path, cube.name, n_cells, box_mpc / n_cells, distance_mpc, low, kelvin, universe)
+        return _of_file(file, path, field)
+
+
+def _of_file(file: Any, path: Path, field: str) -> LightconeFile:
+    """Read an open file."""
+    cube = _cube(file, path, field)
+    inside = file.get("InputParameters", file)
+    options = next((inside[name] for name in ("simulation_options", "user_params") if name in inside), None)
+    if options is None:
+        raise ConfigError(
+            f"{path}: has neither the group user_params (21cmFAST 3) nor InputParameters/simulation_options (4), "
+            f"but {', '.join(file)}; give a light-cone that one of these saved"
+        )
+    n_cells, box_mpc = int(_number(options, "HII_DIM", path)), _number(options, "BOX_LEN", path)
+    universe = _universe(inside, path)
+    distance_mpc = _distances(file, path, universe, box_mpc / n_cells, cube.shape[-1])
+    if cube.shape != (n_cells, n_cells, len(distance_mpc)):
+        raise ConfigError(
+            f"{path}: {cube.name} is {cube.shape}, and HII_DIM ({n_cells}) and the {len(distance_mpc)} distances "
+            "ask for another shape; give a light-cone with flat slices, as from a RectilinearLightconer"
+        )
+    # Slices that were only there to make redshift-space distortions (21cmFAST 4).
+    low, high = (int(file.attrs.get(f"{end}_buffer_pixels", 0)) for end in ("lowz", "highz"))
+    distance_mpc = distance_mpc[low : len(distance_mpc) - high]
+    _check_distances(path, distance_mpc, universe, inside.get("node_redshifts"))
+    kelvin = _KELVIN[_unit(cube, "mK", _KELVIN, path)]
+    return LightconeFile(path, cube.name, n_cells, box_mpc / n_cells, distance_mpc, low, kelvin, universe)
 
 
 def _cube(file: Any, path: Path, field: str) -> Any:
