@@ -162,9 +162,9 @@ def choose_routes(config: Config, sky: Sky, response: StationResponse, n_baselin
         fits = one.memory_bytes <= TRANSFORM_SHARE * config.compute.memory_bytes
         if asked == "nufft" and not fits:
             raise ConfigError(
-                f"compute.route: nufft needs {one.memory_bytes / 1e9:.3g} GB for sky[{index}], and {TRANSFORM_SHARE:g} of "
-                f"compute.memory may be taken; set it to {one.memory_bytes / TRANSFORM_SHARE / 1e9:.3g} GB, keep shorter "
-                "baselines or a smaller field, or set compute.route to auto"
+                f"compute.route: nufft needs {one.memory_bytes / 1e9:.3g} GB for sky[{index}], {TRANSFORM_SHARE:g} of "
+                f"compute.memory may be taken: set that to {one.memory_bytes / TRANSFORM_SHARE / 1e9:.3g} GB, keep "
+                "shorter baselines or a smaller field, or set compute.route to auto"
             )
         if asked == "nufft" or (by_transform < by_product and fits):
             transformed.append(way)

@@ -14,7 +14,7 @@ from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
 from pipeline.plan import TRANSFORM_SHARE
-from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelopes
+from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelope_axes
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments, DumpMoments
 from pipeline.prediction.responses import Responses
@@ -152,28 +152,32 @@ class Summing:
             kernels.common(seen.phasors, device.upload(coherency), self._index, out)
 
     def _add_gaussians(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
-        """Add a chunk of Gaussian sources."""
-        mine, device = moment.chunks[number], self._device
-        visible, axes = mine.terms.visible, moment.middle.uvw_axes
-        north, towards = (vectors @ axes.T for vectors in (moment.middle.north(visible), moment.middle.enu(visible)))
-        term_hz = here.frequency_hz + mine.terms.offset * self._spectrum.width_hz
-        at_centre = envelopes(self._sky.shape_rad[visible], north, towards, 1.0)
-        envelope = at_centre[mine.terms.source] * term_hz[:, np.newaxis, np.newaxis]
+        """Add a chunk of Gaussian sources; the kernel is given stations along each source's own axes."""
+        mine, device, uvw_axes = moment.chunks[number], self._device, moment.middle.uvw_axes
+        terms, visible = mine.terms, mine.terms.visible
+        north, towards = (
+            vectors @ uvw_axes.T for vectors in (moment.middle.north(visible), moment.middle.enu(visible))
+        )
+        per_hz = envelope_axes(self._sky.shape_rad[visible], north, towards)[terms.source]
+        term_hz = here.frequency_hz + terms.offset * self._spectrum.width_hz
+        station_uvw = np.stack([epoch.station_uvw for epoch in moment.epochs])[terms.epoch]
+        along = np.zeros_like(station_uvw)
+        along[..., :2] = station_uvw @ per_hz.swapaxes(1, 2) * term_hz[:, np.newaxis, np.newaxis]
         device.kernels.gaussians(
             seen.phasors,
             seen.jones,
             self._kind,
             mine.source,
             device.upload(seen.coherency.astype(device.real)),
-            device.upload(envelope),
-            mine.epoch,
-            moment.station_uvw,
+            device.upload(np.tile([1.0, 0.0, 1.0], (len(along), 1))),
+            device.upload(np.arange(len(along), dtype=np.int32)),
+            device.upload(along),
             self._index,
             out,
         )
 
     def _transforms(self, moments: BlockMoments, here: Channel) -> Iterator[npt.NDArray[Any]]:
-        """Yield what the transformed parts of the sky make of every dump, (baseline, pol) complex; dumps in parallel."""
+        """Yield what transformed parts of the sky make of every dump, (baseline, pol) complex; dumps in parallel."""
         room = TRANSFORM_SHARE * self._prepared.config.compute.memory_bytes
         largest = max(part.memory_bytes for part in self._routes.transformed)
         with ThreadPoolExecutor(max(1, min(self._device.n_threads, int(room // largest)))) as pool:

@@ -21,6 +21,9 @@ Int64 = npt.NDArray[np.int64]
 TERMS_PER_CHUNK = 4096
 """Phasors of one chunk are 17 MB for 512 stations in float32: small beside a block, large beside what a call costs."""
 
+EXTENDED_PER_CHUNK = 512
+"""Of Gaussians, which need the stations along axes of their own: 6 MB for 512 stations."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
@@ -68,11 +71,12 @@ class Terms:
 
 
 def split(sources: Int64, nodes: Nodes, is_extended: bool) -> list[Chunk]:
-    """Split sources, in order, into chunks of at most `TERMS_PER_CHUNK` terms or one source."""
+    """Split sources, in order, into chunks of a bounded number of terms, or of one source."""
+    most = EXTENDED_PER_CHUNK if is_extended else TERMS_PER_CHUNK
     per_source = nodes.in_channel[sources] * nodes.in_dump[sources]
     chunks, start = [], 0
     while start < len(sources):
-        fitting = np.searchsorted(np.cumsum(per_source[start:]), TERMS_PER_CHUNK, side="right")
+        fitting = np.searchsorted(np.cumsum(per_source[start:]), most, side="right")
         stop = start + max(1, int(fitting))
         some = sources[start:stop]
         chunks.append(Chunk(some, Nodes(nodes.in_channel[some], nodes.in_dump[some]), is_extended))

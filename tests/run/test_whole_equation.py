@@ -151,7 +151,7 @@ class Direct:
     "changes",
     [
         {"station": "{type: airy, diameter: 20 m}"},
-        {"station": "{type: gaussian, fwhm: 9 deg}", "polarised": POLARISED},
+        {"station": "{type: gaussian, fwhm: 9 deg, reference: 150 MHz}", "polarised": POLARISED},
         {"station": "{type: dipole, height: 0.5 m}", "polarised": POLARISED, "shape": SHAPE},
         {"station": "{type: aperture-array}", "polarised": POLARISED},
         {"station": "{type: aperture-array, rotation: {seed: 4}}"},
