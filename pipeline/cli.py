@@ -101,8 +101,8 @@ def check(config: ConfigPath) -> None:
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
-    check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1))
-    for note in inputs.notes:
+    notes = check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1))
+    for note in (*inputs.notes, *notes):
         print(note)
     print(f"{config}: good")
 

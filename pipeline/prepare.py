@@ -57,8 +57,8 @@ def prepare(path: Path, world: World) -> Prepared:
         config = load_config(path)
         inputs = load_inputs(config)
         plan = make_plan(config, inputs.sizes, world.size, world.ranks_per_node)
-        check_observation(config, inputs, plan)
-        return config, inputs, plan
+        notes = check_observation(config, inputs, plan)
+        return config, dataclasses.replace(inputs, notes=(*inputs.notes, *notes)), plan
 
     config, inputs, plan = world.comm.bcast(together(world.comm, read))
 
