@@ -41,14 +41,14 @@ test: lint  ## lint, then every test: serial first, then under 1, 2, 3, 4 and 6 
 bench: .venv/bench/.ready  ## the numbers in the README, measured here
 	@for script in benchmarks/*.py; do \
 	  echo "== $$script"; \
-	  MATVIS_PYTHON=.venv/bench/bin/python $(BIN)/python "$$script" || exit 1; \
+	  MATVIS_PYTHON=.venv/bench/bin/python PYUVSIM_PYTHON=.venv/bench/bin/python $(BIN)/python "$$script" || exit 1; \
 	done
 
-# matvis brings an older Numba (its pyuvdata wants < 0.63), so it has an environment of its own.
+# matvis and pyuvsim bring an older Numba (their pyuvdata wants < 0.63), so they have an environment of their own.
 .venv/bench/.ready: pyproject.toml | setup
-	@echo "set-up: matvis, which the benchmarks compare with, in .venv/bench"
+	@echo "set-up: matvis and pyuvsim, which the benchmarks compare with, in .venv/bench"
 	@$(BIN)/python -m venv --clear .venv/bench
-	@.venv/bench/bin/python -m pip install -q -e ".[bench]"
+	@.venv/bench/bin/python -m pip install -q -e ".[bench,compare]"
 	@touch $@
 
 adios2-mpi: setup  ## an MPI build of ADIOS2: bands written by several ranks at once

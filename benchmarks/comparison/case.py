@@ -58,10 +58,19 @@ class Case:
     beams: tuple[dict[str, Any], ...]
     beam: npt.NDArray[np.int64]
 
-    @property
-    def polarised_beams(self) -> bool:
-        """Whether X and Y differ; pyuvdata's other beams have equal X and Y, so that XY = XX."""
-        return all(beam["type"] == "short_dipole" for beam in self.beams)
+    def comparable(self) -> npt.NDArray[np.bool_]:
+        """Return (baseline, pol): what the programs mean alike.
+
+        pyuvdata's beams other than the dipole have the same field for both feeds, so that XY = XX, and a dipole
+        with one of them gives what depends on the basis. Dawnstream's have equal gains and XY = 0 for unpolarised
+        sources. So: four polarisations between dipoles, XX between others, nothing between the two kinds.
+        """
+        types = np.array([beam["type"] for beam in self.beams])[self.beam[self.pairs]]
+        dipoles = types == "short_dipole"
+        others = np.isin(types, ("uniform", "gaussian", "airy")).all(axis=1)
+        keep = np.repeat(dipoles.all(axis=1)[:, np.newaxis], 4, axis=1)
+        keep[:, 0] |= others
+        return keep
 
     def stokes_at(self, frequency_hz: float) -> Float64:
         """Return (source, 4) flux densities at a frequency, Jy."""
@@ -92,6 +101,6 @@ def load(path: Path) -> tuple[Case, npt.NDArray[np.complex128] | None]:
     """Read what `save` wrote."""
     with np.load(path) as arrays:
         fields = {field.name: arrays[field.name] for field in dataclasses.fields(Case)}
-        visibilities = arrays["visibilities"] if "visibilities" in arrays else None
+        visibilities = arrays.get("visibilities")
     fields["beams"] = tuple(json.loads(str(fields["beams"])))
     return Case(**fields), visibilities

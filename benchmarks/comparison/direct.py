@@ -70,14 +70,14 @@ def beam_jones(beam: dict[str, Any], enu: Float64, frequency_hz: float) -> Float
 
 
 def _voltage(beam: dict[str, Any], sin_zenith: Float64, cos_zenith: Float64, frequency_hz: float) -> Float64:
-    """Return (source,) what a Gaussian or an evenly lit aperture makes of the field, one at the zenith."""
+    """Return (source,) what a beam makes of the field, one at the zenith; NaN if it is from a file."""
     from scipy.special import j1
 
     if beam["type"] == "gaussian":
         voltage: Float64 = np.exp(-((np.arctan2(sin_zenith, cos_zenith) / beam["sigma_rad"]) ** 2) / 2)
         return voltage
-    if beam["type"] != "airy":
-        raise ValueError(f"no formula for a beam of type {beam['type']}")
+    if beam["type"] == "file":
+        return np.full(len(sin_zenith), np.nan)
     x = np.pi * beam["diameter_m"] * frequency_hz / SPEED_OF_LIGHT_M_S * sin_zenith
     return np.where(x == 0, 1.0, 2 * j1(x) / np.where(x == 0, 1.0, x))
 

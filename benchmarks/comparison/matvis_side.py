@@ -1,6 +1,6 @@
-"""matvis's side of the comparison; runs in the Python that has matvis.
+"""matvis's side of the comparison; runs in the Python that has matvis, from the folder benchmarks.
 
-    python matvis_side.py CASE.npz OUT.npz [--method Astropy|ERFA] [--every SECONDS] [--precision 1|2]
+    python -m comparison.matvis_side CASE.npz OUT.npz [--method Astropy|ERFA] [--every SECONDS] [--precision 1|2]
 
 OUT.npz holds the case and matvis's visibilities in Dawnstream's convention (case.py).
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from comparison.case import Case, load, save
 
 

@@ -1,8 +1,8 @@
-"""pyuvsim's side of the comparison; runs in the Python that has pyuvsim.
+"""pyuvsim's side of the comparison; runs in the Python that has pyuvsim, from the folder benchmarks.
 
-    python pyuvsim_side.py run CASE.npz OUT.npz          a case of ours
-    python pyuvsim_side.py config CONFIG OUT.npz         a configuration in pyuvsim's wheel (its test_config/)
-    python pyuvsim_side.py shipped RESULT OUT.npz        a result in pyuvsim's wheel, with what it was made from
+    python -m comparison.pyuvsim_side run CASE.npz OUT.npz       a case of ours
+    python -m comparison.pyuvsim_side config CONFIG OUT.npz      a configuration of pyuvsim's wheel
+    python -m comparison.pyuvsim_side shipped RESULT OUT.npz     a result in pyuvsim's wheel, and what it was made from
 
 OUT.npz holds the case as pyuvsim had it, and pyuvsim's visibilities in Dawnstream's convention (case.py).
 """
@@ -17,9 +17,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from comparison.case import Case, load, save
-
 
 
 def beams_of(beam_list: Any) -> tuple[dict[str, Any], ...]:
@@ -109,16 +107,12 @@ def in_our_convention(uvdata: Any, n_times: int) -> np.ndarray:
     return 2.0 * np.stack([yy, yx, xy, xx], axis=-1).conj()
 
 
-def mend_polarisation() -> None:
-    """Change two things in pyuvsim and pyradiosky, so as to see that they are why polarised skies differ.
+def mend_azimuth() -> None:
+    """Negate the beams' azimuthal component, so as to see that this is why polarised skies differ.
 
-    The sky's coherency is in a basis whose azimuth runs from north to east, the beams' fields in one whose azimuth
-    runs from east to north, so position angles come out mirrored about the vertical: the beam's azimuthal component
-    is negated here. The "average" rotation from ICRS to the horizon is made of three axes displaced by aberration,
-    which turn it by up to v/c = 1e-4 rad; the mean of an axis and its opposite has no such displacement.
+    The sky's coherency is in a basis whose azimuth runs from the north to the east, the beams' fields are in one
+    whose azimuth runs from the east to the north: position angles come out mirrored about the vertical.
     """
-    from astropy.coordinates import AltAz, SkyCoord
-    from pyradiosky import SkyModel
     from pyuvsim.antenna import Antenna
 
     as_it_was = Antenna.get_beam_jones
@@ -127,6 +121,18 @@ def mend_polarisation() -> None:
         jones = as_it_was(*arguments, **keywords)
         jones[:, 1] *= -1
         return jones
+
+    Antenna.get_beam_jones = with_azimuth_negated
+
+
+def mend_rotation() -> None:
+    """Take aberration out of the average rotation from ICRS to the horizon.
+
+    It is made of three axes that aberration displaces, which turns it by up to v/c = 1e-4 rad, and the position
+    angles with it. The mean of an axis and the opposite of its opposite has no such displacement.
+    """
+    from astropy.coordinates import AltAz, SkyCoord
+    from pyradiosky import SkyModel
 
     def without_aberration(self: Any) -> Any:
         frame = AltAz(obstime=self.time, location=self.telescope_location)
@@ -137,7 +143,6 @@ def mend_polarisation() -> None:
         u, _, v = np.linalg.svd((ends[0] - ends[1]) / 2)
         return u @ v
 
-    Antenna.get_beam_jones = with_azimuth_negated
     SkyModel._calc_average_rotation_matrix = without_aberration
 
 
@@ -148,8 +153,8 @@ def simulate(uvdata: Any, beams: Any, beam_of_name: Any, sky: Any) -> Any:
     return run_uvdata_uvsim(uvdata, beams, beam_dict=beam_of_name, catalog=sky, quiet=True)
 
 
-def case_of(uvdata: Any, beams: Any, beam_of_name: Any, sky: Any) -> Case:
-    """Say what pyuvsim computed as a case of ours; positions become ICRS with astropy."""
+def case_of(uvdata: Any, beams: Any, beam_of_name: Any, sky: Any, as_printed: bool = False) -> Case:
+    """Say what pyuvsim computed as a case of ours; positions become ICRS with astropy, or stay as they are."""
     import astropy.units as u
 
     telescope = uvdata.telescope
@@ -162,7 +167,7 @@ def case_of(uvdata: Any, beams: Any, beam_of_name: Any, sky: Any) -> Case:
     if len(uvdata.freq_array) > 1 and sky.spectral_type != "flat":
         sys.exit(f"a sky of type {sky.spectral_type} at several frequencies is not exported")
     at_frequency = sky if sky.spectral_type == "flat" else sky.at_frequencies(uvdata.freq_array * u.Hz, inplace=False)
-    icrs = sky.skycoord.icrs
+    icrs = sky.skycoord if as_printed else sky.skycoord.icrs
     n_sources = sky.Ncomponents
     return Case(
         enu_m=np.asarray(telescope.get_enu_antpos()),
@@ -209,7 +214,7 @@ def run_config(name: str, every: list[int]) -> tuple[Case, np.ndarray]:
     return case, in_our_convention(result, len(case.time_jd))
 
 
-def read_shipped(name: str) -> tuple[Case, np.ndarray]:
+def read_shipped(name: str, as_printed: bool) -> tuple[Case, np.ndarray]:
     """Read a result of pyuvsim's wheel made from param_1time_testgleam.yaml; see that pyuvsim still gives it."""
     import pyuvsim
     from pyradiosky import SkyModel
@@ -223,10 +228,11 @@ def read_shipped(name: str) -> tuple[Case, np.ndarray]:
     # The limits of flux in the configuration were not applied when the results were made.
     sky = SkyModel.from_gleam_catalog(str(data / "gleam_50srcs.vot"), spectral_type=name, run_check=False)
     sky.select(non_nan="any", non_negative=True)
+    # Before pyuvsim runs, which leaves ICRS positions in the sky.
+    case = case_of(shipped, beams, beam_of_name, sky, as_printed)
     again = simulate(uvdata, beams, beam_of_name, sky)
     apart = np.abs(again.data_array - shipped.data_array).max() / np.abs(shipped.data_array).max()
     print(f"{name}: pyuvsim {pyuvsim.__version__} gives its shipped result to {apart:.1e} of its peak", file=sys.stderr)
-    case = case_of(shipped, beams, beam_of_name, sky)
     return case, in_our_convention(shipped, 1)
 
 
@@ -242,10 +248,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--every", type=int, nargs=2, default=[1, 1], metavar=("TIME", "FREQUENCY"))
     parser.add_argument("--iers", choices=("A", "B"), default="A", help="table of Earth rotation; Dawnstream's is A")
-    parser.add_argument("--mend-polarisation", action="store_true", help="see mend_polarisation in this file")
+    parser.add_argument("--as-printed", action="store_true", help="take the catalogue's positions as ICRS")
+    parser.add_argument("--mend-azimuth", action="store_true", help="see mend_azimuth in this file")
+    parser.add_argument("--mend-polarisation", action="store_true", help="that, and mend_rotation")
     options = parser.parse_args()
+    if options.mend_azimuth or options.mend_polarisation:
+        mend_azimuth()
     if options.mend_polarisation:
-        mend_polarisation()
+        mend_rotation()
     tables = {"A": (iers.IERS_A, iers.IERS_A_FILE), "B": (iers.IERS_B, iers.IERS_B_FILE)}
     kind, path = tables[options.iers]
     iers.earth_orientation_table.set(kind.open(path))
@@ -254,7 +264,7 @@ def main() -> None:
     elif options.what == "config":
         case, visibilities = run_config(options.source, options.every)
     else:
-        case, visibilities = read_shipped(options.source)
+        case, visibilities = read_shipped(options.source, options.as_printed)
     save(options.out, case, visibilities)
 
 

@@ -6,7 +6,9 @@ import csv
 import dataclasses
 import datetime
 import fractions
+import itertools
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from comparison.case import Case
+from comparison.case import Case, save
 from comparison.direct import SPEED_OF_LIGHT_M_S, exact_mjd, phase_centre
 
 Complex128 = npt.NDArray[np.complex128]
@@ -47,44 +49,43 @@ def whole_run(case: Case, precision: str, folder: Path) -> Complex128:
     """
     times = _stretches([exact_mjd(time) * 86400 for time in case.time_jd], Fraction(1))
     # A Gaussian station's beam becomes narrower with frequency, that of a case does not.
-    channels = _stretches([Fraction(f) for f in case.frequency_hz.tolist()], Fraction(1000), _type(case) == "gaussian")
+    by_channel = "gaussian" in _types(case)
+    channels = _stretches([Fraction(f) for f in case.frequency_hz.tolist()], Fraction(1000), by_channel)
     out = np.full((len(case.time_jd), len(case.frequency_hz), len(case.pairs), 4), np.nan, np.complex128)
     np.savetxt(folder / "layout.txt", case.enu_m, fmt="%.17g")
     _write_catalogue(case, folder / "sky.csv")
     for of_time in times:
         for of_channel in channels:
-            _run(_config(case, precision, of_time, of_channel), folder)
+            _run(case, _config(case, precision, of_time, of_channel), folder)
             out[of_time.indices, of_channel.indices] = _read(case, folder / "case.dawn", of_time, of_channel)
     return out
 
 
 def _stretches(values: list[Fraction], alone: Fraction, one_by_one: bool = False) -> list[Stretch]:
     """Return one stretch of all values if they are evenly spaced, or else one each, with step `alone`."""
-    steps = {after - before for before, after in zip(values[:-1], values[1:], strict=True)}
+    steps = {after - before for before, after in itertools.pairwise(values)}
     if len(steps) == 1 and not one_by_one:
         return [Stretch(slice(0, len(values)), values[0], steps.pop())]
     return [Stretch(slice(index, index + 1), value, alone) for index, value in enumerate(values)]
 
 
-def _type(case: Case) -> str:
-    """Return the type of all stations of a case."""
-    types = {beam["type"] for beam in case.beams}
-    if len(case.beams) != 1 or "file" in types:
-        raise ValueError(f"stations of a configuration are alike, those of the case are {', '.join(sorted(types))}")
-    return str(types.pop())
+def _types(case: Case) -> set[str]:
+    return {beam["type"] for beam in case.beams}
 
 
 def _station(case: Case, frequency_hz: float) -> dict[str, Any]:
-    """Return section `telescope.station`."""
+    """Return section `telescope.station`; for stations of several types, stations.py replaces what it says."""
     beam = case.beams[0]
-    if _type(case) == "gaussian":
-        # The field's standard deviation against the full width at half maximum of the power.
-        fwhm_rad = 2.0 * math.sqrt(math.log(2.0)) * beam["sigma_rad"]
-        reference = f"{frequency_hz!r} Hz"
-        return {"type": "gaussian", "fwhm": f"{fwhm_rad!r} rad", "reference": reference, "pointing": "zenith"}
-    if _type(case) == "airy":
+    if len(case.beams) > 1 or beam["type"] == "uniform":
+        return {"type": "isotropic"}
+    if beam["type"] == "short_dipole":
+        return {"type": "dipole"}
+    if beam["type"] == "airy":
         return {"type": "airy", "diameter": f"{beam['diameter_m']!r} m", "pointing": "zenith"}
-    return {"type": {"uniform": "isotropic", "short_dipole": "dipole"}[_type(case)]}
+    # The field's standard deviation against the full width at half maximum of the power.
+    fwhm_rad = 2.0 * math.sqrt(math.log(2.0)) * beam["sigma_rad"]
+    reference = f"{frequency_hz!r} Hz"
+    return {"type": "gaussian", "fwhm": f"{fwhm_rad!r} rad", "reference": reference, "pointing": "zenith"}
 
 
 def _config(case: Case, precision: str, of_time: Stretch, of_channel: Stretch) -> dict[str, Any]:
@@ -133,12 +134,17 @@ def _write_catalogue(case: Case, path: Path) -> None:
         rows.writerows(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _run(config: dict[str, Any], folder: Path) -> None:
+def _run(case: Case, config: dict[str, Any], folder: Path) -> None:
     path = folder / "case.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-    command = [sys.executable, "-m", "pipeline", "run", str(path), "--overwrite", "--progress", "none"]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    program = ["-m", "pipeline"]
+    if len(case.beams) > 1:
+        save(folder / "case.npz", case)
+        program = ["-m", "comparison.stations", str(folder / "case.npz")]
+    command = [sys.executable, *program, "run", str(path), "--overwrite", "--progress", "none"]
+    benchmarks = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(benchmarks)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=benchmarks.parent, env=environment)
     if done.returncode:
         raise RuntimeError(f"dawnstream run failed:\n{done.stderr}")
 
