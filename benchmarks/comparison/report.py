@@ -66,11 +66,9 @@ def apart(case: Case, ours: Complex128, theirs: Complex128) -> float:
     Cross- and autocorrelations have a peak each: the sum of all sources would hide what is wrong with a fringe.
     """
     keep, auto = case.comparable(), case.pairs[:, 0] == case.pairs[:, 1]
-    largest = 0.0
-    for kind in (keep & auto[:, np.newaxis], keep & ~auto[:, np.newaxis]):
-        if kind.any():
-            largest = max(largest, float(np.abs(ours - theirs)[:, :, kind].max() / np.abs(theirs[:, :, kind]).max()))
-    return largest
+    kinds = [kind for kind in (keep & auto[:, np.newaxis], keep & ~auto[:, np.newaxis]) if kind.any()]
+    # NumPy's maximum, as Python's would lose a NaN.
+    return float(np.max([np.abs(ours - theirs)[:, :, kind].max() / np.abs(theirs[:, :, kind]).max() for kind in kinds]))
 
 
 def row(name: str, case: Case, theirs: Complex128) -> str:

@@ -44,6 +44,13 @@ def test_baselines_reach_the_ends_of_aa4(name: str) -> None:
     assert case.frequency_hz.max() >= 350e6
 
 
+def test_a_hole_is_no_agreement() -> None:
+    case, theirs = stored("pyuvsim_reference_1.2.npz")
+    ours = theirs.copy()
+    ours[-1, -1, -1] = np.nan
+    assert not apart(case, ours, theirs) < BOUND
+
+
 def test_catalogues_of_gleam_are_fk5_to_pyuvsim() -> None:
     """Taken for ICRS, its positions are off by the bias of the frames, 23 mas, and the fringes by 5e-6."""
     from astropy import units as u
