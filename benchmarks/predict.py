@@ -87,10 +87,12 @@ class Dawnstream:
 
     def predict(self) -> None:
         """Predict all times."""
-        block = self._geometry.block(0, len(self._visibilities))
+        moments = self._geometry.moments(np.arange(len(self._visibilities)) + 0.5)
         kernels = self._device.kernels
-        station_uvw = self._device.upload(block.station_uvw)
-        for dump, (lmn, out) in enumerate(zip(block.lmn, self._visibilities, strict=True)):
+        station_uvw = self._device.upload(np.stack([moment.station_uvw for moment in moments]))
+        self._visibilities[:] = 0
+        for dump, (moment, out) in enumerate(zip(moments, self._visibilities, strict=True)):
+            lmn = moment.lmn()
             epoch = self._device.upload(np.full(len(lmn), dump, np.int32))
             frequency_hz = self._device.upload(np.full(len(lmn), FREQUENCY_HZ))
             stokes_jy = self._sky.stokes_at(FREQUENCY_HZ)

@@ -29,11 +29,12 @@ def directions_and_sum(case: Case) -> Complex128:
     out = np.zeros((len(case.time_jd), len(case.frequency_hz), len(case.pairs), _POLARISATIONS), np.complex128)
     for time, moment in enumerate(map(exact_mjd, case.time_jd)):
         start = (float(moment // 1), float(moment % 1) - _INTEGRATION_S / 2 / 86400)
-        block = Geometry(telescope, sky, *phase_centre(case), start, _INTEGRATION_S).block(0, 1)
+        (now,) = Geometry(telescope, sky, *phase_centre(case), start, _INTEGRATION_S).moments(np.array([0.5]))
         # The last three stations stand 1 m east, north and above the centre: they give the axes.
-        uvw, axes = block.station_uvw[0][:-3], block.station_uvw[0][-3:]
-        lmn = block.lmn[0] + np.array([0.0, 0.0, 1.0])
-        enu, above = lmn @ axes.T, block.visible[0]
+        uvw, axes = now.station_uvw[:-3], now.station_uvw[-3:]
+        above = np.flatnonzero(now.enu()[:, 2] > 0)
+        lmn = now.lmn(above) + np.array([0.0, 0.0, 1.0])
+        enu = lmn @ axes.T
         for channel, frequency_hz in enumerate(case.frequency_hz):
             phasors = np.exp(2j * np.pi * frequency_hz / SPEED_OF_LIGHT_M_S * (lmn @ uvw.T))
             jones = np.stack([beam_jones(beam, enu, frequency_hz) for beam in case.beams])[case.beam]

@@ -43,17 +43,11 @@ class GeometryBlock:
         (time, 2) float64 MJD (UTC): whole day and fraction.
     station_uvw
         (time, station, 3) float64, m; u to the east, v to the north (ICRS), w to the apparent phase centre.
-    lmn
-        One array per dump, (visible source, 3) float64: l, m and n-1 of the sources above the horizon.
-    visible
-        One array per dump, (visible source,) int64: the indices of these sources in the sky.
     """
 
     dump: Int64
     time_utc: Float64
     station_uvw: Float64
-    lmn: tuple[Float64, ...]
-    visible: tuple[Int64, ...]
 
 
 class Moment:
@@ -129,26 +123,6 @@ class Geometry:
         # The phase centre, and the same displaced to the north and the south.
         self._markers = _north_south_markers(phase_centre_ra_rad, phase_centre_dec_rad)
 
-    def block(self, first_dump: int, n_dumps: int) -> GeometryBlock:
-        """Return the geometry of `n_dumps` dumps from `first_dump` on.
-
-        Raises
-        ------
-        ConfigError
-            If a dump is outside the time covered by the IERS table.
-        """
-        dump = np.arange(first_dump, first_dump + n_dumps, dtype=np.int64)
-        station_uvw = np.empty((n_dumps, self._telescope.n_stations, 3))
-        lmn: list[Float64] = []
-        visible: list[Int64] = []
-        for time, moment in enumerate(self.moments(dump + 0.5)):
-            station_uvw[time] = moment.station_uvw
-            direction = moment.enu()
-            above = np.flatnonzero(direction[:, 2] > 0)
-            lmn.append(_lmn(direction[above] @ moment.uvw_axes.T))
-            visible.append(above.astype(np.int64))
-        return GeometryBlock(dump, self.times(dump + 0.5), station_uvw, tuple(lmn), tuple(visible))
-
     def moments(self, elapsed: Floating) -> list[Moment]:
         """Return the geometry at moments.
 
@@ -200,7 +174,7 @@ class Geometry:
             )
 
     def times(self, elapsed: Floating) -> Float64:
-        """Return moments, in dumps since the start, as (time, 2) MJD (UTC); counted in TAI, whose days have no leaps."""
+        """Return moments, in dumps since the start, as (time, 2) MJD (UTC); counted in TAI: no leaps."""
         day, fraction = self._start_utc
         self._check_covered(np.array([[day, fraction]]))
         tai_day, tai_fraction = erfa.utctai(_MJD_ZERO + day, fraction)

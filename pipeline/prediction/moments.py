@@ -84,7 +84,7 @@ class BlockMoments:
         n = len(self._offsets)
         self.dumps = [self._dump(int(dump[k]), middles[k], epochs[k * n : (k + 1) * n]) for k in range(len(dump))]
         times = prepared.geometry.times(dump + 0.5)
-        self.geometry = GeometryBlock(dump, times, np.stack([middle.station_uvw for middle in middles]), (), ())
+        self.geometry = GeometryBlock(dump, times, np.stack([middle.station_uvw for middle in middles]))
 
     @property
     def n_dumps(self) -> int:

@@ -6,6 +6,7 @@ import json
 import math
 from decimal import Decimal, getcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,13 +61,26 @@ def altaz_vectors(ra_deg, dec_deg, day, fraction):
     return np.stack([np.cos(alt) * np.sin(az), np.cos(alt) * np.cos(az), np.sin(alt)], axis=-1)
 
 
+def block_of(geometry: Geometry, first: int, n_dumps: int) -> SimpleNamespace:
+    """Return the mid-points of dumps: times, stations, and the sources above the horizon."""
+    elapsed = np.arange(first, first + n_dumps) + 0.5
+    moments = geometry.moments(elapsed)
+    visible = [np.flatnonzero(moment.enu()[:, 2] > 0) for moment in moments]
+    return SimpleNamespace(
+        time_utc=geometry.times(elapsed),
+        station_uvw=np.stack([moment.station_uvw for moment in moments]),
+        lmn=[moment.lmn(above) for moment, above in zip(moments, visible, strict=True)],
+        visible=visible,
+    )
+
+
 @pytest.mark.parametrize("fraction", [0.5, 0.123456789])
 def test_directions_are_those_of_astropy(fraction):
     rng = np.random.default_rng(5)
     ra, dec = rng.uniform(0, 360, 301), np.degrees(np.arcsin(rng.uniform(-1, 1, 301)))
     integration = 2.0
     start = (DAY, fraction - 0.5 * integration / 86400)
-    block = Geometry(AXES, sky(ra, dec), 0.3, -0.5, start, integration).block(0, 1)
+    block = block_of(Geometry(AXES, sky(ra, dec), 0.3, -0.5, start, integration), 0, 1)
     expected = altaz_vectors(ra, dec, DAY, fraction)
     above = np.flatnonzero(expected[:, 2] > 0)
     np.testing.assert_array_equal(block.visible[0], above)
@@ -79,7 +93,7 @@ def test_directions_are_those_of_astropy(fraction):
 @pytest.mark.parametrize(("ra_deg", "dec_deg"), [(0, -27), (77, -89.99), (77, -90), (0, -90), (200, -60), (20, 0)])
 def test_axes_follow_the_sky(ra_deg, dec_deg):
     """W goes to the phase centre, v to ICRS north and u to ICRS east of it, at the pole too."""
-    block = Geometry(AXES, sky([], []), *np.radians([ra_deg, dec_deg]), (DAY, 0.5), 2.0).block(0, 1)
+    block = block_of(Geometry(AXES, sky([], []), *np.radians([ra_deg, dec_deg]), (DAY, 0.5), 2.0), 0, 1)
     ra, dec = np.radians([ra_deg, dec_deg])
     north = np.array([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)])
     east = np.array([-np.sin(ra), np.cos(ra), 0.0])
@@ -108,7 +122,7 @@ def test_uvw_are_those_of_pyuvdata():
     for case in reference["cases"]:
         day, fraction = case["mjd_utc"]
         centre = np.radians([case["ra_deg"], case["dec_deg"]])
-        block = Geometry(array, sky([], []), *centre, (day, fraction - 1 / 86400), 2.0).block(0, 1)
+        block = block_of(Geometry(array, sky([], []), *centre, (day, fraction - 1 / 86400), 2.0), 0, 1)
         uvw = block.station_uvw[0, p] - block.station_uvw[0, q]
         assert np.linalg.norm(uvw, axis=1).max() > 73e3
         # pyuvdata's sign is the opposite one. Its u and v come from a finite difference (see the data's
@@ -118,7 +132,7 @@ def test_uvw_are_those_of_pyuvdata():
 
 
 def test_source_at_the_phase_centre_has_no_phase():
-    block = Geometry(AXES, sky([50, 50.001], [-40, -40]), *np.radians([50, -40]), (DAY, 0.7), 1.0).block(3, 5)
+    block = block_of(Geometry(AXES, sky([50, 50.001], [-40, -40]), *np.radians([50, -40]), (DAY, 0.7), 1.0), 3, 5)
     for lmn in block.lmn:
         assert np.abs(lmn[0]).max() < 1e-15
         # n - 1 of the other one in 50 decimals: float64's own n - 1 has none of these digits right.
@@ -135,24 +149,21 @@ def test_n_minus_one_behind_the_phase_centre():
     up = altaz_vectors(ra.ravel(), dec.ravel(), DAY, 0.5)[:, 2]
     lowest = int(np.argmin(np.where(up > 0.05, up, np.inf)))
     centre = everywhere.ra_rad[lowest], everywhere.dec_rad[lowest]
-    lmn = Geometry(AXES, everywhere, *centre, (DAY, 0.5), 1.0).block(0, 1).lmn[0]
+    lmn = block_of(Geometry(AXES, everywhere, *centre, (DAY, 0.5), 1.0), 0, 1).lmn[0]
     assert lmn[:, 2].min() < -1.5
     np.testing.assert_allclose(np.linalg.norm(lmn + np.array([0, 0, 1]), axis=1), 1.0, atol=1e-14)
 
 
 def test_blocks_join_seamlessly():
     geometry = Geometry(AXES, sky([10, 20], [-30, -40]), 0.2, -0.5, (DAY, 0.5), 0.85)
-    whole, part = geometry.block(0, 7), geometry.block(5, 2)
-    np.testing.assert_array_equal(whole.dump, np.arange(7))
-    assert whole.dump.dtype == np.int64
-    np.testing.assert_array_equal(part.dump, whole.dump[5:])
+    whole, part = block_of(geometry, 0, 7), block_of(geometry, 5, 2)
     np.testing.assert_array_equal(part.time_utc, whole.time_utc[5:])
     np.testing.assert_array_equal(part.station_uvw, whole.station_uvw[5:])
     np.testing.assert_array_equal(part.lmn[1], whole.lmn[6])
 
 
 def test_times_are_mid_points_across_midnight():
-    block = Geometry(AXES, sky([], []), 0.0, -0.5, (DAY, 86399.0 / 86400), 0.8).block(0, 4)
+    block = block_of(Geometry(AXES, sky([], []), 0.0, -0.5, (DAY, 86399.0 / 86400), 0.8), 0, 4)
     assert block.time_utc[:, 0].tolist() == [DAY, DAY + 1, DAY + 1, DAY + 1]
     seconds = block.time_utc[:, 1] * 86400
     np.testing.assert_allclose(seconds, [86399.4, 0.2, 1.0, 1.8], rtol=0, atol=2e-9)
@@ -160,7 +171,7 @@ def test_times_are_mid_points_across_midnight():
 
 def test_dumps_go_on_through_a_leap_second():
     """2016-12-31 had 86401 seconds: by the clock, dumps of 1 s end one second earlier the day after."""
-    block = Geometry(AXES, sky([], []), 0.0, -0.5, (57753.0, 86398.0 / 86401), 1.0).block(0, 5)
+    block = block_of(Geometry(AXES, sky([], []), 0.0, -0.5, (57753.0, 86398.0 / 86401), 1.0), 0, 5)
     times = Time(block.time_utc[:, 0] + 2400000.5, block.time_utc[:, 1], format="jd", scale="utc", precision=1)
     assert [text[-10:] for text in times.isot] == [
         "23:59:58.5",
@@ -194,4 +205,16 @@ def test_phase_centre_that_sets_is_refused():
 def test_times_without_earth_rotation_are_refused(day):
     geometry = Geometry(AXES, sky([], []), 0.0, -0.5, (day, 0.5), 1.0)
     with pytest.raises(ConfigError, match=r"time: .* UTC is outside .* covers 1973-01-02T.* to 20\d\d-.*upgrade"):
-        geometry.block(0, 1)
+        geometry.moments(np.array([0.5]))
+
+
+def test_north_along_the_sky_is_where_declination_grows():
+    """Two sources 1 mdeg apart along a meridian, in astropy's directions; a tangent, so at right angles."""
+    rng = np.random.default_rng(6)
+    ra, dec = rng.uniform(0, 360, 201), np.degrees(np.arcsin(rng.uniform(-0.999, 0.999, 201)))
+    (moment,) = Geometry(AXES, sky(ra, dec), 0.3, -0.5, (DAY, 0.5), 2.0).moments(np.array([0.5]))
+    north, enu = moment.north(), moment.enu()
+    step = altaz_vectors(ra, dec + 5e-4, DAY, 0.5 + 1 / 86400) - altaz_vectors(ra, dec - 5e-4, DAY, 0.5 + 1 / 86400)
+    expected = step / np.linalg.norm(step, axis=1, keepdims=True)
+    np.testing.assert_allclose(north, expected, rtol=0, atol=2e-8)
+    np.testing.assert_allclose((north * enu).sum(axis=1), 0, atol=1e-14)
