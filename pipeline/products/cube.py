@@ -1,4 +1,4 @@
-"""A whole dataset into one image cube, and a cube of its point-spread functions beside it."""
+"""A whole dataset into one image cube, and cubes of its point-spread functions and of its sampling beside it."""
 
 from __future__ import annotations
 
@@ -52,20 +52,26 @@ class CubeReport:
 
     Attributes
     ----------
-    image, psf
-        The two files.
+    image, psf, sampling
+        The three files.
     bands
         One summary for each plane along the frequency axis.
     """
 
     image: Path
     psf: Path
+    sampling: Path
     bands: tuple[BandSummary, ...]
 
 
 def psf_path(output: Path) -> Path:
     """Return where the point-spread functions of a cube go: ``cube-psf.fits`` beside ``cube.fits``."""
     return output.with_name(f"{output.stem}-psf{output.suffix}")
+
+
+def sampling_path(output: Path) -> Path:
+    """Return where the point-spread functions without w term go: ``cube-sampling.fits`` beside ``cube.fits``."""
+    return output.with_name(f"{output.stem}-sampling{output.suffix}")
 
 
 def image_dataset(
@@ -83,7 +89,8 @@ def image_dataset(
     path
         The dataset.
     output
-        The cube; its point-spread functions go to `psf_path` of it. Both appear only once they are whole.
+        The cube; its point-spread functions go to `psf_path` and `sampling_path` of it. All appear only once they are
+        whole.
     settings
         How to image.
     comm
@@ -115,7 +122,7 @@ def image_dataset(
     except BaseException:
         job.discard()
         raise
-    return CubeReport(output, psf_path(output), tuple(summaries))
+    return CubeReport(output, psf_path(output), sampling_path(output), tuple(summaries))
 
 
 def _agree(work: Callable[[], Result], ranks: Communicator) -> Result:
@@ -138,6 +145,7 @@ class _Job:
     settings: ImageSettings
     image: CubeFile
     psf: CubeFile
+    sampling: CubeFile
     ranks: Communicator
 
     @classmethod
@@ -149,12 +157,19 @@ class _Job:
         _check_complete(path, dataset)
         pixels = (settings.size, settings.size)
         image = CubeFile(output, (len(settings.stokes), dataset.n_bands, *pixels))
-        psf = CubeFile(psf_path(output), (1, dataset.n_bands, *pixels))
-        return cls(dataset, settings, image, psf, ranks)
+        psf, sampling = (
+            CubeFile(beside(output), (1, dataset.n_bands, *pixels)) for beside in (psf_path, sampling_path)
+        )
+        return cls(dataset, settings, image, psf, sampling, ranks)
+
+    @property
+    def cubes(self) -> tuple[CubeFile, ...]:
+        """All files, the image last."""
+        return self.sampling, self.psf, self.image
 
     def refuse_existing(self, overwrite: bool) -> None:
         """Leave alone what is there, unless told otherwise."""
-        for cube in (self.image, self.psf):
+        for cube in reversed(self.cubes):
             if cube.path.is_dir():
                 raise DatasetError(f"{cube.path} is a folder; name a file for the image, such as cube.fits")
             if self.ranks.rank == 0 and cube.path.exists() and not overwrite:
@@ -163,8 +178,8 @@ class _Job:
     def create(self) -> None:
         """Make room for the cubes."""
         if self.ranks.rank == 0:
-            self.image.create()
-            self.psf.create()
+            for cube in self.cubes:
+                cube.create()
 
     def image_own_bands(self, progress: Progress | None) -> list[BandSummary]:
         """Image this rank's share of the bands and write their planes."""
@@ -183,6 +198,7 @@ class _Job:
         for stokes, plane in enumerate(band.dirty):
             self.image.write_plane(stokes, index, plane)
         self.psf.write_plane(0, index, band.psf)
+        self.sampling.write_plane(0, index, band.sampling)
         return _summary(band)
 
     def finish(self, summaries: list[BandSummary]) -> None:
@@ -191,15 +207,16 @@ class _Job:
             return
         names = _names(self.dataset.observation)
         beams = [summary.beam for summary in summaries if summary.beam is not None]
-        for cube, stokes in ((self.psf, "I"), (self.image, self.settings.stokes)):
+        for cube in self.cubes:
+            stokes = self.settings.stokes if cube is self.image else "I"
             header = cube_header(summaries, self.settings, stokes, names)
             cube.finish(header, beams if len(beams) == len(summaries) else None)
 
     def discard(self) -> None:
         """Leave nothing half-made behind."""
         if self.ranks.rank == 0:
-            self.image.discard()
-            self.psf.discard()
+            for cube in self.cubes:
+                cube.discard()
 
 
 @dataclass

@@ -37,6 +37,9 @@ class BandImage:
         (size // 2, size // 2). The pixels are even in the direction cosines l and m (the SIN projection).
     psf
         (y, x) float64, 1 at the phase centre.
+    sampling
+        (y, x) float64: the psf with the w term left out, so that it is the transform of where in uv there are samples,
+        and holds between any two directions of a narrow field rather than towards the phase centre.
     beam
         The Gaussian of the psf's main lobe; None where it has none.
     sum_weights
@@ -54,6 +57,7 @@ class BandImage:
 
     dirty: Floats
     psf: Floats
+    sampling: Floats
     beam: Beam | None
     sum_weights: float
     fraction_left_out: float
@@ -115,9 +119,10 @@ def _band_image(sums: _Sums, start_utc: tuple[float, float]) -> BandImage:
     images = sums.images / sums.weight
     edges = np.asarray(header.channel_hz) + np.outer([-0.5, 0.5], np.asarray(header.channel_width_hz))
     return BandImage(
-        dirty=images[:-1],
-        psf=images[-1],
-        beam=fit_beam(images[-1], sums.settings.cell_rad),
+        dirty=images[:-2],
+        psf=images[-2],
+        sampling=images[-1],
+        beam=fit_beam(images[-2], sums.settings.cell_rad),
         sum_weights=sums.weight,
         fraction_left_out=1 - selection.weight_kept / selection.weight_seen,
         frequency_hz=float(np.mean(header.channel_hz)),
@@ -142,12 +147,12 @@ def _measure_density(open_band: OpenBand, settings: ImageSettings, progress: Cal
 
 
 class _Sums:
-    """The images so far: sums over samples, the point-spread function last."""
+    """The images so far: sums over samples; last the point-spread function with the w term, and without."""
 
     def __init__(self, selection: Selection, density: UVDensity | None, settings: ImageSettings) -> None:
         self.selection, self.density, self.settings = selection, density, settings
         self.mean_density = 0.0 if density is None else density.mean()
-        self.images = np.zeros((len(settings.stokes) + 1, settings.size, settings.size))
+        self.images = np.zeros((len(settings.stokes) + 2, settings.size, settings.size))
         self.weight = 0.0
         self.waiting: list[Samples] = []
 
@@ -173,7 +178,9 @@ class _Sums:
         for index in range(len(self.settings.stokes)):
             vis = np.concatenate([samples.vis[index] for samples in held])
             self._grid(uvw, vis, weight, self.images[index])
-        self._grid(uvw, np.ones(weight.shape, np.complex128), weight, self.images[-1])
+        ones = np.ones(weight.shape, np.complex128)
+        self._grid(uvw, ones, weight, self.images[-2])
+        self._grid(uvw, ones, weight, self.images[-1], w_term=False)
 
     def _imaging_weight(self, uvw: Floats, weight: Floats) -> Floats:
         if self.density is None:
@@ -183,7 +190,9 @@ class _Sums:
         weight[used] = imaging_weight(weight[used], self.density.at(u, v), self.mean_density, robust)
         return weight
 
-    def _grid(self, uvw: Floats, vis: NDArray[np.complex128], weight: Floats, image: Floats) -> None:
+    def _grid(
+        self, uvw: Floats, vis: NDArray[np.complex128], weight: Floats, image: Floats, w_term: bool = True
+    ) -> None:
         """Add the dirty image of some samples to `image` (y, x)."""
         import ducc0
 
@@ -201,7 +210,7 @@ class _Sums:
             pixsize_x=settings.cell_rad,
             pixsize_y=settings.cell_rad,
             epsilon=settings.epsilon,
-            do_wgridding=True,
+            do_wgridding=w_term,
             flip_u=False,
             flip_v=True,
             divide_by_n=False,

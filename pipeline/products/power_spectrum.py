@@ -6,6 +6,7 @@ all three axes. docs/power-spectrum.md has the definitions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from pipeline.products.power_spectrum_modes import (
     check_cuts,
     grid_of,
     independent_share,
+    inner_modes,
     kept_modes,
     taper_weights,
 )
@@ -69,7 +71,7 @@ class PowerSettings:
         out; None for no wedge.
     max_loss
         A mode across the line of sight is kept where the error that the array's sampling makes of a random sky's
-        power is below this share of it.
+        power is below this share of it, and so it is for the modes next to it.
     cosmology
         From frequency to distance.
     n_threads
@@ -87,7 +89,7 @@ class PowerSettings:
     wedge_margin_per_mpc: float = 0.0
     max_loss: float = 0.01
     cosmology: CosmologyConfig = field(default_factory=lambda: CosmologyConfig(name="Planck18"))
-    n_threads: int = 1
+    n_threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def measure_power(paths: Sequence[Path], settings: PowerSettings, progress: Prog
     grid = grid_of(cubes[0], settings)
     counter = _Counter(len(cubes) * grid.n_planes, progress)
     skies = [_find_sky(cube, grid, settings, counter) for cube in cubes]
-    across = np.logical_and.reduce([sky.loss < settings.max_loss for sky in skies])
+    across = inner_modes(np.logical_and.reduce([sky.loss < settings.max_loss for sky in skies]))
     kept = kept_modes(grid, across, settings)
     taper = taper_weights(settings.taper, grid.n_planes)
     modes = [_transform(sky.temperature_mk, grid, taper) for sky in skies]
@@ -158,7 +160,7 @@ def measure_power(paths: Sequence[Path], settings: PowerSettings, progress: Prog
     mode_bin, *edges = number_bins(k, kept, settings.n_bins)
     return PowerMeasurement(
         spherical=average_over_spheres(powers, k, mode_bin, (edges[0], edges[1]), share),
-        cylindrical=average_over_cylinders(powers.cross, grid, kept, settings.n_perp_bins, share),
+        cylindrical=average_over_cylinders(powers.power, grid, kept, settings.n_perp_bins, share),
         grid=grid,
         mode_bin=mode_bin,
         taper=taper,

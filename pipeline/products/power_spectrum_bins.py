@@ -69,22 +69,25 @@ class Powers:
 
     Attributes
     ----------
-    cross
-        What two cubes share, or the power of one.
-    one, other
-        Of each cube for itself.
+    power
+        What two cubes share, or that of one.
+    variance
+        An estimate of its variance, (mK^2 Mpc^3)^2.
     """
 
-    cross: Floats
-    one: Floats
-    other: Floats
+    power: Floats
+    variance: Floats
 
     @classmethod
     def of(cls, modes: Sequence[Complex], volume_mpc3: float) -> Powers:
-        """Take the transforms of one cube or two, mK Mpc^3."""
+        """Take the transforms of one cube or two, mK Mpc^3.
+
+        Notes
+        -----
+        For normal a and b the variance of Re(a b*) is half of what |a|^2 |b|^2 is on average, whatever they share.
+        """
         one, other = modes[0], modes[-1]
-        cross = (one * other.conj()).real / volume_mpc3
-        return cls(cross, np.abs(one) ** 2 / volume_mpc3, np.abs(other) ** 2 / volume_mpc3)
+        return cls((one * other.conj()).real / volume_mpc3, (np.abs(one) * np.abs(other) / volume_mpc3) ** 2 / 2)
 
 
 def number_bins(k: Floats, kept: NDArray[np.bool_], n_bins: int) -> tuple[Integers, Floats, Floats]:
@@ -131,8 +134,7 @@ def average_over_spheres(
 
     Notes
     -----
-    The field is real, so that a mode and the one opposite to it are one. For Gaussian fields the variance of
-    Re(a b*) is (P_a P_b + P_ab^2) / 2, which is P^2 for a single cube.
+    The field is real, so that a mode and the one opposite to it are one.
     """
     kept = mode_bin >= 0
     number, wavenumber = mode_bin[kept], k[kept]
@@ -144,8 +146,7 @@ def average_over_spheres(
     n_modes = count * share / 2
     averages = []
     for factor in (np.ones_like(wavenumber), wavenumber**3 / (2 * np.pi**2)):
-        cross, one, other = (mean(values[kept] * factor) for values in (powers.cross, powers.one, powers.other))
-        averages += [cross, np.sqrt((one * other + cross**2) / 2 / n_modes)]
+        averages += [mean(powers.power[kept] * factor), np.sqrt(mean(powers.variance[kept] * factor**2) / n_modes)]
     return Spherical(mean(wavenumber), *edges, n_modes, *averages)
 
 

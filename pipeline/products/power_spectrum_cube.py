@@ -1,4 +1,4 @@
-"""What a power spectrum needs of an image cube: Stokes I, point-spread functions, frequencies, pixel size."""
+"""What a power spectrum needs of an image cube: Stokes I, sampling, frequencies, pixel size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
-from pipeline.products.cube import psf_path
+from pipeline.products.cube import sampling_path
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -26,7 +26,7 @@ class Cube:
     Attributes
     ----------
     path
-        Of the image; its point-spread functions lie beside it.
+        Of the image; its sampling lies beside it.
     size, cell_rad
         Pixels along a side, and their width.
     stokes_i
@@ -57,7 +57,9 @@ class Cube:
         return self.first_hz + self.step_hz * (self.n_planes - 1) / 2
 
     def planes(self) -> Iterator[tuple[Floats, Floats]]:
-        """Yield image (Jy/beam) and point-spread function of each plane, (y, x) float64, north up, east left.
+        """Yield image (Jy/beam) and point-spread function without w term of each plane.
+
+        Both are (y, x) float64, north up, east left.
 
         Raises
         ------
@@ -66,11 +68,11 @@ class Cube:
         """
         from astropy.io import fits
 
-        with fits.open(self.path, memmap=True) as image, fits.open(psf_path(self.path), memmap=True) as psf:
+        with fits.open(self.path, memmap=True) as image, fits.open(sampling_path(self.path), memmap=True) as sampling:
             for plane in range(self.n_planes):
                 pair = (
                     image[0].data[self.stokes_i, plane].astype(np.float64),
-                    psf[0].data[0, plane].astype(np.float64),
+                    sampling[0].data[0, plane].astype(np.float64),
                 )
                 if not all(np.isfinite(values).all() for values in pair):
                     raise DatasetError(f"{self.path}: plane {plane} holds numbers that are not finite; image anew")
@@ -83,9 +85,9 @@ def open_cube(path: Path) -> Cube:
     Raises
     ------
     DatasetError
-        If it or its point-spread functions cannot be read, or it is not such a cube.
+        If it or its sampling cannot be read, or it is not such a cube.
     """
-    header, psf = _header(path), _header(psf_path(path))
+    header, sampling = _header(path), _header(sampling_path(path))
     wanted = {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CTYPE3": "FREQ", "CTYPE4": "STOKES", "BUNIT": "Jy/beam"}
     for key, value in wanted.items():
         if header.get(key) != value:
@@ -96,9 +98,9 @@ def open_cube(path: Path) -> Cube:
         raise DatasetError(
             f"{path}: has no CHANAVG, the number of channels averaged into a plane; image the dataset anew"
         )
-    same = all(psf.get(key) == header[key] for key in ("NAXIS1", "NAXIS2", "NAXIS3", "CDELT2", "CRVAL3", "CDELT3"))
+    same = all(sampling.get(key) == header[key] for key in ("NAXIS1", "NAXIS2", "NAXIS3", "CDELT2", "CRVAL3", "CDELT3"))
     if not same:
-        raise DatasetError(f"{psf_path(path)}: not the point-spread functions of {path.name}; image the dataset anew")
+        raise DatasetError(f"{sampling_path(path)}: not the sampling of {path.name}; image the dataset anew")
     return Cube(
         path=path,
         size=header["NAXIS1"],

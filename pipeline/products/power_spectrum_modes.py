@@ -149,6 +149,22 @@ def independent_share(taper: Floats) -> float:
     return float(squared.sum() ** 2 / (len(taper) * (squared**2).sum()))
 
 
+def inner_modes(measured: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return those of the measured modes (y, x) that have measured ones all around; k = 0 counts as measured.
+
+    Of modes at the rim of what is measured a part lies in those that are not, and what is found of them hangs on the
+    last detail of the sampling, such as how an array seen aslant looks from the edge of the field.
+    """
+    around = measured.copy()
+    around[0, 0] = True
+    whole = np.logical_and.reduce([np.roll(around, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    # Nothing lies beyond the largest wavenumbers of the grid, next to which a transform has those of opposite sign.
+    n = len(measured)
+    largest = np.abs(np.rint(np.fft.fftfreq(n, 1 / n))) == n // 2
+    whole[largest, :] = whole[:, largest] = False
+    return np.asarray(whole & measured)
+
+
 def kept_modes(grid: Grid, across: NDArray[np.bool_], settings: PowerSettings) -> NDArray[np.bool_]:
     """Return which modes (plane, y, x) are used: measured by the array, kept by averaging, outside the cuts.
 

@@ -5,6 +5,9 @@ elements of A are pixels of the point-spread function, so s is found without kno
 visibilities lie between the cells of the Fourier transform, or some cells hold more than others, needs no
 approximation. A dirty image of natural weights holds all that the visibilities say of the field (Tegmark 1997, ApJ 480,
 L87; Dillon et al. 2015, Phys. Rev. D 91, 023002).
+
+The point-spread function is the one without w term. That of the phase centre grows its w term with the square of the
+distance from there, and would be wrong between two directions on one side of it, between which w hardly matters.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ class Sampling:
     Parameters
     ----------
     psf
-        (y, x) float64, 2 `size` - 1 pixels along a side, its peak of 1 in the middle; east as in the field.
+        (y, x) float64, without w term, 2 `size` - 1 pixels along a side, its peak of 1 in the middle; east as in the
+        field.
     size
         Pixels along a side of the field.
     n_threads
@@ -45,7 +49,7 @@ class Sampling:
         offset = np.arange(1 - size, size)
         kernel = np.zeros((2 * size, 2 * size))
         kernel[np.ix_(offset, offset)] = psf
-        self._transfer = self._forward(kernel)
+        self._transfer = self._forward(kernel).real  # such a function is even
         # The diagonal of A between plane waves of the field: the density of samples around each of them, seen through
         # the field's own window (sinc^2). Also T. Chan's circulant (1988, SIAM J. Sci. Stat. Comput. 9, 766).
         triangle = 1 - np.abs(offset) / size

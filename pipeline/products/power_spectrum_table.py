@@ -51,10 +51,10 @@ def over_same_modes(truth: PowerSpectrum, measured: PowerMeasurement) -> tuple[F
     kept, k = measured.mode_bin >= 0, measured.grid.k
     window = np.abs(np.fft.fft(measured.taper)) ** 2
     is_tapered = bool(np.ptp(measured.taper) > 0)
-    looked_at = np.broadcast_to(kept.any(axis=0), kept.shape) if is_tapered else kept
+    looked_at = kept.any(axis=0) & (k > 0) if is_tapered else kept
     _check_cover(truth, k[looked_at])
     expected = np.zeros(k.shape)
-    expected[looked_at] = truth.power(k[looked_at])
+    expected[looked_at] = truth.power(k[looked_at])  # the mean, k = 0, is none of the power
     if is_tapered:
         mixing = np.fft.fft(window / window.sum())[:, None, None]
         expected = np.fft.ifft(np.fft.fft(expected, axis=0) * mixing, axis=0).real

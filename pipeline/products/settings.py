@@ -120,6 +120,6 @@ def memory_estimate(
     rows = samples * (24 + 8 + 16 * n_stokes) + samples * (24 + 8 + 16) + samples * 16
     pixels = grid_pixels(settings.size) ** 2
     # The sums, one partial image, the grid oversampled up to 2.6-fold along each axis with its copy.
-    images = (n_stokes + 1) * settings.size**2 * 8 + pixels * (8 + 8 + 2 * 16 * 2.6**2)
+    images = (n_stokes + 2) * settings.size**2 * 8 + pixels * (8 + 8 + 2 * 16 * 2.6**2)
     density = 0 if settings.weight == "natural" else 2 * 8 * (settings.size + 3) ** 2
     return int(block + rows + images + density)

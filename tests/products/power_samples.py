@@ -49,12 +49,17 @@ def draw(seed, power):
 
 def power_over(box, mode_bin, taper=1.0):
     """Return k^3 P / (2 pi^2) (bin,), mK^2, of a box over the modes of planes that `mode_bin` numbers."""
+    k, used = wavenumbers(N_PLANES, N_FINE)[2], mode_bin >= 0
+    power = power_of_modes(box, taper)
+    return np.bincount(mode_bin[used], weights=(power * k**3)[used]) / np.bincount(mode_bin[used]) / (2 * np.pi**2)
+
+
+def power_of_modes(box, taper=1.0):
+    """Return P (plane, y, x), mK^2 Mpc^3, of a box of fine channels at the wavenumbers of the planes."""
     across, depth = comoving_steps()
     modes = np.fft.fftn(box * np.broadcast_to(taper, len(box))[:, None, None]) * across**2 * depth
     held = np.rint(np.fft.fftfreq(N_PLANES, 1 / N_PLANES)).astype(int) % len(box)
-    power = np.abs(modes[held]) ** 2 / (box.size * across**2 * depth * np.mean(np.square(taper)))
-    k, used = wavenumbers(N_PLANES, N_FINE)[2], mode_bin >= 0
-    return np.bincount(mode_bin[used], weights=(power * k**3)[used]) / np.bincount(mode_bin[used]) / (2 * np.pi**2)
+    return np.abs(modes[held]) ** 2 / (box.size * across**2 * depth * np.mean(np.square(taper)))
 
 
 def flux_densities(box):

@@ -120,12 +120,13 @@ def test_the_header_says_where_when_and_what(dataset, tmp_path):
         assert Time(header["DATE-OBS"]).mjd == pytest.approx(61366.5, abs=1e-10)
         assert header["ROBUST"] == 0
         assert header["CASAMBM"] is True
+        assert header["CHANAVG"] == 36
         assert header["BMAJ"] == pytest.approx(math.degrees(report.bands[1].beam.major_rad))
         assert list(table.data["CHAN"]) == [0, 1, 2, 0, 1, 2]
         assert list(table.data["POL"]) == [0, 0, 0, 1, 1, 1]
         np.testing.assert_allclose(table.data["BMAJ"][1] / 3600, header["BMAJ"], rtol=1e-6)
         assert (table.header["NCHAN"], table.header["NPOL"]) == (3, 2)
-    assert sorted(os.listdir(out.parent)) == ["c-psf.fits", "c.fits"]
+    assert sorted(os.listdir(out.parent)) == ["c-psf.fits", "c-sampling.fits", "c.fits"]
 
 
 def test_two_neighbouring_ranks_write_the_bytes_of_one(dataset, tmp_path):
@@ -134,7 +135,7 @@ def test_two_neighbouring_ranks_write_the_bytes_of_one(dataset, tmp_path):
     image_dataset(dataset, tmp_path / "1.fits", settings, progress=lambda done, n: calls.append((done, n)))
     assert calls == [(i, 18) for i in range(1, 19)]
     run_ranks(5, lambda comm: image_dataset(dataset, tmp_path / "5.fits", settings, comm))
-    for one, five in (("1.fits", "5.fits"), ("1-psf.fits", "5-psf.fits")):
+    for one, five in (("1.fits", "5.fits"), ("1-psf.fits", "5-psf.fits"), ("1-sampling.fits", "5-sampling.fits")):
         assert (tmp_path / one).read_bytes() == (tmp_path / five).read_bytes()
 
 
@@ -204,15 +205,16 @@ def test_a_changed_byte_is_noticed(dataset, tmp_path):
 
 def test_what_exists_is_left_alone_unless_told(dataset, tmp_path):
     settings = ImageSettings(size=8, cell_rad=CELL)
-    for name in ("c.fits", "c-psf.fits"):
+    names = ("c.fits", "c-psf.fits", "c-sampling.fits")
+    for name in names:
         (tmp_path / name).write_text("precious")
         with pytest.raises(DatasetError, match=f"{name} exists; choose another output, or pass --overwrite"):
             image_dataset(dataset, tmp_path / "c.fits", settings)
         assert (tmp_path / name).read_text() == "precious"
         image_dataset(dataset, tmp_path / "c.fits", settings, overwrite=True)
         assert fits.getdata(tmp_path / name).shape == (1, 3, 8, 8)
-        (tmp_path / "c.fits").unlink()
-        (tmp_path / "c-psf.fits").unlink()
+        for written in names:
+            (tmp_path / written).unlink()
     (tmp_path / "c.fits").mkdir()
     with pytest.raises(DatasetError, match="is a folder"):
         image_dataset(dataset, tmp_path / "c.fits", settings, overwrite=True)

@@ -49,6 +49,8 @@ def check_against_direct_sum(image, settings, samples, weight):
         np.testing.assert_allclose(image.dirty[index][y, x], expected, atol=tolerance, rtol=0)
     expected = oracle.dirty_at(uvw, weight, np.ones(len(uvw), complex), lm)
     np.testing.assert_allclose(image.psf[y, x], expected, atol=tolerance, rtol=0)
+    flat = oracle.dirty_at(uvw * [1, 1, 0], weight, np.ones(len(uvw), complex), lm)
+    np.testing.assert_allclose(image.sampling[y, x], flat, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("size", [64, 49, 33, 32, 31, 20, 5])
