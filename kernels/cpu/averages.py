@@ -12,7 +12,10 @@ from kernels.cpu.tiles import OPTIONS
 
 Array = NDArray[Any]
 
-_added_rounded = njit(bodies.added_rounded)  # compiled into its caller, which is cached
+# Without contraction, which would leave out the rounding of the product.
+_EXACT = {**OPTIONS, "fastmath": False}
+
+_added_rounded = njit(bodies.added_rounded, fastmath=False)  # compiled into its caller, which is cached
 
 
 def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
@@ -32,7 +35,7 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     _accumulate(visibilities, weights, sums, sum_weights)
 
 
-@njit(parallel=True, **OPTIONS)
+@njit(parallel=True, **_EXACT)
 def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
     """Weighted sum, rounded to the float32 of ``sums``."""
     for b in prange(weights.size):

@@ -81,16 +81,16 @@ def pack_jones_columns(phasors: Array, responses: Responses, t0: int, t1: int, q
     jones, kind, source = responses
     n_columns = TILE_BYTES // phasors.itemsize
     for q in range(q0, q1):
-        response = jones[kind[q]]
+        of_kind, column = kind[q], 2 * (q - q0)
+        start = column // n_columns * BLOCK * 2 * n_columns + column % n_columns
         for t in range(t0, t1):
-            phasor = complex(phasors[0, t, q], phasors[1, t, q])
-            for j in range(2):
-                column = 2 * (q - q0) + j
-                for k in range(2):
-                    value = phasor * response[source[t], j, k]
-                    term = column // n_columns * BLOCK + 2 * (t - t0) + k
-                    at = 2 * term * n_columns + column % n_columns
-                    right[at], right[at + n_columns] = value.real, value.imag
+            s, at = source[t], start + 4 * n_columns * (t - t0)
+            re, im = phasors[0, t, q], phasors[1, t, q]
+            for k in range(2):
+                for j in range(2):
+                    value = jones[of_kind, s, j, k]
+                    right[at + 2 * k * n_columns + j] = re * value.real - im * value.imag
+                    right[at + (2 * k + 1) * n_columns + j] = re * value.imag + im * value.real
 
 
 @njit(**OPTIONS)

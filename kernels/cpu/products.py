@@ -8,6 +8,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from numpy.typing import NDArray
 
+from kernels.cpu.kinds import kind_products
 from kernels.cpu.packing import (
     Responses,
     pack_columns,
@@ -21,6 +22,9 @@ from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, rows
 from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
 
 Array = NDArray[Any]
+
+# As many stations make a kind worth its own tiles, measured.
+_STATIONS_PER_KIND = 16
 
 
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
@@ -79,7 +83,9 @@ def per_kind(
     out
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    _matrix_products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
+    are_few = jones.shape[0] * _STATIONS_PER_KIND <= kind.size
+    products = kind_products if are_few else _matrix_products
+    products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
 
 
 @njit(parallel=True, **OPTIONS)
@@ -115,13 +121,13 @@ def _matrix_products(
     """Products with a Jones matrix per kind of station and source: two rows, columns and terms for one."""
     n_total, n_station = phasors.shape[1], phasors.shape[2]
     n_columns = TILE_BYTES // phasors.itemsize
-    n_rows, n_across = rows_per_tile(n_station) // 2, PANEL // 2
+    n_rows, n_across = min(32, rows_per_tile(n_station)), PANEL
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, n_across), n_threads)
     for thread in prange(n_threads):
         left = np.zeros(2 * n_rows * BLOCK * 2, phasors.dtype)
-        right = np.zeros(PANEL * BLOCK * 2, phasors.dtype)
+        right = np.zeros(2 * n_across * BLOCK * 2, phasors.dtype)
         sums = np.empty(2 * TILE_ROWS * n_columns, phasors.dtype)
-        wanted = np.empty((2 * n_rows // TILE_ROWS, PANEL // n_columns), np.bool_)
+        wanted = np.empty((2 * n_rows // TILE_ROWS, 2 * n_across // n_columns), np.bool_)
         totals = np.empty((wanted.shape[0], wanted.shape[1], sums.size), np.float64)
         for tile in range(first[thread], first[thread + 1]):
             p0, q0 = tiles[tile, 0] * n_rows, tiles[tile, 1] * n_across

@@ -119,7 +119,15 @@ def test_common(module: ModuleType, precision: str, n_stations: int, n_terms: in
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
     ("n_stations", "n_terms", "keep", "n_kinds"),
-    [(2, 1, "all", 1), (5, 1000, "cross", 5), (65, 35, "few", 3), (67, 9, "all", 67)],
+    [
+        (2, 1, "all", 2),
+        (5, 1000, "cross", 5),
+        (65, 35, "few", 5),
+        (67, 9, "all", 67),
+        (17, 1, "cross", 1),
+        (67, 131, "all", 4),
+        (197, 5, "few", 2),
+    ],
 )
 def test_per_kind(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str, n_kinds: int) -> None:
     terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
@@ -179,14 +187,16 @@ def test_results_do_not_depend_on_threads(precision: str, keep: str) -> None:
     terms, index = direct_sum.terms(131, 300), direct_sum.index_of(131, keep)
     stokes, jones = rng.normal(size=(300, 4)).astype(real), rng.normal(size=(131, 7, 2, 2)).astype(complex_)
     kind = rng.permutation(131).astype(np.int32)
+    few_kinds = kind % 3
     results = []
     for n_threads in range(1, min(numba.config.NUMBA_NUM_THREADS, 8) + 1):
         numba.set_num_threads(n_threads)
         phasors = phasors_of(cpu, terms, precision)
-        outs = [begun(index, precision) for _ in range(3)]
+        outs = [begun(index, precision) for _ in range(4)]
         cpu.unpolarised(phasors, stokes[:, 0].copy(), index, outs[0])
         cpu.common(phasors, stokes, index, outs[1])
         cpu.per_kind(phasors, jones, kind, terms.source, stokes, index, outs[2])
+        cpu.per_kind(phasors, jones[:3], few_kinds, terms.source, stokes, index, outs[3])
         sums, weights = np.zeros((len(outs[1]), 4), np.complex64), np.ones(len(outs[1]), np.float32)
         cpu.accumulate(outs[1], weights, sums, weights.copy())
         results.append([array.tobytes() for array in (phasors, *outs, sums)])
