@@ -155,7 +155,7 @@ def describe_images(report: CubeReport, png: Path | None) -> str:
         axes = (math.degrees(first.beam.major_rad) * 60, math.degrees(first.beam.minor_rad) * 60)
         angle_deg = math.degrees(first.beam.angle_rad)
         pairs.append(("beam", f"{axes[0]:.2f} x {axes[1]:.2f} arcmin at {angle_deg:.1f} deg (first plane)"))
-    pairs.append(("psf", str(report.psf)))
+    pairs += [("psf", str(report.psf)), ("sampling", str(report.sampling))]
     if png is not None:
         pairs.append(("picture", str(png)))
     return rows(pairs)
@@ -166,6 +166,7 @@ def images_as_dict(report: CubeReport) -> dict[str, Any]:
     return {
         "image": str(report.image),
         "psf": str(report.psf),
+        "sampling": str(report.sampling),
         "planes": [
             {
                 "frequency_hz": band.frequency_hz,

@@ -47,7 +47,8 @@ def test_responses_between_the_moments_they_are_worked_out_at(dawnstream, tmp_pa
     direct = Direct(config)
     assert direct.inputs.sizes.cell_dumps == 11
     expected, flux = direct.bands()
-    assert np.abs(vis - expected).max() <= 1e-5 * flux
+    # The bound is for the worst source; these are a tenth of it apart.
+    assert np.abs(vis - expected).max() <= 1e-6 * flux
 
 
 @pytest.mark.parametrize(

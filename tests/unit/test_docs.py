@@ -208,8 +208,8 @@ def all_keys(model: type[Model]) -> Iterator[str]:
 
 def test_the_documents_name_every_key():
     text = "".join((ROOT / page).read_text(encoding="utf-8") for page in REFERENCE)
-    # A table may name a key with its section, such as `time.start`.
-    named = {word.rpartition(".")[-1] for word in re.findall(r"`([\w.]+)`", text)}
+    # A key may be named with its section, such as `time.start`, or as `{fraction, seed}`.
+    named = {word for mention in INLINE.findall(FENCED.sub("", text)) for word in re.findall(r"\w+", mention)}
     found = set(all_keys(Config))
     assert {"smearing", "diameter", "position_angle", "lightcone", "drift", "robust"} <= found
     assert found - named == set()
