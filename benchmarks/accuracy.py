@@ -52,7 +52,7 @@ def main() -> None:
     print(f"{options.sources:,} sources, {longest_m / 1e3:.1f} km, {FREQUENCY_HZ / 1e6:.0f} MHz")
     for name, real, cplx in (("mixed", np.float32, np.complex64), ("double", np.float64, np.complex128)):
         phasors = np.full((2, options.sources, options.stations), np.nan, real)
-        out = np.full((len(pairs), 4), np.nan, cplx)
+        out = np.zeros((len(pairs), 4), cplx)  # the product adds to it
         cpu.phasors(uvw[None], epoch, lmn, frequency_hz, phasors)
         cpu.unpolarised(phasors, flux_jy.astype(real), index, out)
         error = np.abs(out[:, 0] - expected).max() / flux_jy.sum()
