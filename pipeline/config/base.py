@@ -10,7 +10,16 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from pipeline.units import Quantity
@@ -81,3 +90,10 @@ def declination(value: float) -> float:
     if abs(value) > 1.5707963267948968:
         raise ValueError("a declination lies between -90 deg and 90 deg")
     return value
+
+
+class DirectionConfig(Model):
+    """A direction (ICRS)."""
+
+    ra_rad: Angle = Field(alias="ra")
+    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")

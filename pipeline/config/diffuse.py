@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.config.base import Angle, ExistingPath, Frequency, Model, declination, positive
+from pipeline.config.base import Angle, DirectionConfig, ExistingPath, Frequency, Model, positive
 
 #: Parameter sets that astropy.cosmology knows by name.
 CosmologyName = Literal["Planck18", "Planck15", "Planck13", "WMAP9", "WMAP7", "WMAP5"]
@@ -27,13 +27,6 @@ class CosmologyConfig(Model):
                 "a cosmology is either a name, as in {name: Planck18}, or both numbers, as in {h0: 67.7, om0: 0.31}"
             )
         return self
-
-
-class DirectionConfig(Model):
-    """A direction (ICRS)."""
-
-    ra_rad: Angle = Field(alias="ra")
-    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")
 
 
 class RegionConfig(Model):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, PlainSerializer, model_validator
 
-from pipeline.config.base import Angle, ExistingPath, Model, declination, positive
+from pipeline.config.base import Angle, DirectionConfig, ExistingPath, Model, positive
 from pipeline.config.diffuse import CosmologyConfig
 
 _NUMBER = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -68,13 +68,6 @@ class PowerSpectrumConfig(Model):
         return self
 
 
-class FieldCentreConfig(Model):
-    """The middle of the box (ICRS)."""
-
-    ra_rad: Angle = Field(alias="ra")
-    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")
-
-
 class EorFieldConfig(Model):
     """The box: `size` x `size` pixels of `cell` (direction cosines), as deep as the observation's channels."""
 
@@ -82,7 +75,7 @@ class EorFieldConfig(Model):
     power_spectrum: PowerSpectrumConfig
     size: Annotated[int, Field(ge=2)]
     cell_rad: Annotated[Angle, AfterValidator(positive)] = Field(alias="cell")
-    centre: FieldCentreConfig | None = None
+    centre: DirectionConfig | None = None
     cosmology: CosmologyConfig = CosmologyConfig(name="Planck18")
 
     @model_validator(mode="after")

@@ -11,7 +11,16 @@ import yaml
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.base import Angle, Bytes, Duration, Frequency, Model, OutputPath, declination, positive
+from pipeline.config.base import (
+    Angle,
+    Bytes,
+    DirectionConfig,
+    Duration,
+    Frequency,
+    Model,
+    OutputPath,
+    positive,
+)
 from pipeline.config.corruptions import FlagsConfig, GainsConfig, IonosphereConfig, NoiseConfig
 from pipeline.config.sky import SkyEntry
 from pipeline.config.telescope import TelescopeConfig
@@ -19,13 +28,6 @@ from pipeline.units import UNITS
 
 _MJD_OF_ORDINAL_ZERO = -678576  # proleptic Gregorian ordinal 678576 is 1858-11-17, MJD 0
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d*)?))?Z?")
-
-
-class PhaseCentreConfig(Model):
-    """The direction the visibilities are phased to (ICRS)."""
-
-    ra_rad: Angle = Field(alias="ra")
-    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")
 
 
 class TimeConfig(Model):
@@ -115,7 +117,7 @@ class Config(Model):
     name: Annotated[str, Field(min_length=1)]
     telescope: TelescopeConfig
     sky: tuple[SkyEntry, ...]
-    phase_centre: PhaseCentreConfig
+    phase_centre: DirectionConfig
     time: TimeConfig
     spectrum: SpectrumConfig
     ionosphere: IonosphereConfig | None = None

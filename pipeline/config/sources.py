@@ -18,6 +18,7 @@ from pydantic import (
 
 from pipeline.config.base import (
     Angle,
+    DirectionConfig,
     ExistingPath,
     FluxDensity,
     Frequency,
@@ -199,20 +200,13 @@ class IndexDistribution(Model):
     scatter: Annotated[float, AfterValidator(not_negative)] = 0.2
 
 
-class CentreConfig(Model):
-    """Where a population's cap of the sphere is centred (ICRS)."""
-
-    ra_rad: Angle = Field(alias="ra")
-    dec_rad: Annotated[Angle, AfterValidator(declination)] = Field(alias="dec")
-
-
 class PopulationConfig(Model):
     """Synthetic sources that follow the counts of Franzen et al. (2019) at 154 MHz."""
 
     seed: Annotated[int, Field(ge=0, lt=2**64)]
     flux: FluxRange
     radius_rad: Annotated[Angle, AfterValidator(positive)] = Field(math.pi, alias="radius")
-    centre: CentreConfig | None = None
+    centre: DirectionConfig | None = None
     number: Literal["poisson", "expected"] = "poisson"
     spectral_index: IndexDistribution = IndexDistribution()
 

@@ -141,7 +141,7 @@ def test_angles_are_those_of_astropy():
 def test_schema_lets_editors_complete():
     schema = json.loads(json_schema())
     assert set(schema["required"]) == {"name", "telescope", "sky", "phase_centre", "time", "spectrum", "output"}
-    assert "ra" in schema["$defs"]["PhaseCentreConfig"]["properties"]
+    assert "ra" in schema["$defs"]["DirectionConfig"]["properties"]
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda path: path.name)

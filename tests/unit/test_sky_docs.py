@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from pipeline.config.base import DirectionConfig
 from pipeline.config.sky import SkyEntry
 from pipeline.config.sources import (
     CatalogueEntry,
-    CentreConfig,
     FluxRange,
     IndexDistribution,
     PopulationConfig,
@@ -43,7 +43,7 @@ def test_examples_load(example):
     "model",
     [
         *(SourceConfig, ShapeConfig, SpectrumTable, CatalogueEntry),
-        *(PopulationConfig, FluxRange, IndexDistribution, CentreConfig),
+        *(PopulationConfig, FluxRange, IndexDistribution, DirectionConfig),
     ],
 )
 def test_the_guide_names_every_key(model):
