@@ -45,7 +45,10 @@ class Device(ABC):
     backend: str
 
     def __init__(self, precision: str, reason: str, n_threads: int) -> None:
-        self.precision, self.reason, self.n_threads = precision, reason, n_threads
+        import numba
+
+        self.precision, self.reason = precision, reason
+        self.n_threads = max(1, min(n_threads, numba.config.NUMBA_NUM_THREADS))
         self.real = np.dtype(np.float64 if precision == "double" else np.float32)
         self.complex = np.dtype(np.complex128 if precision == "double" else np.complex64)
         self._ready = threading.local()
@@ -69,7 +72,7 @@ class Device(ABC):
         if not getattr(self._ready, "done", False):
             import numba
 
-            numba.set_num_threads(max(1, min(self.n_threads, numba.config.NUMBA_NUM_THREADS)))
+            numba.set_num_threads(self.n_threads)
             self._bind()
             self._ready.done = True
 
