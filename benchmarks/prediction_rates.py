@@ -58,6 +58,7 @@ def write_observation(folder: Path, n_stations: int, station: str, is_polarised:
 def rate(config: Path) -> float:
     """Return baselines x sources x times per second of the fastest of a few turns."""
     from pipeline.parallel.exchange import Sums
+    from pipeline.parallel.threads import blas_on_one_thread
     from pipeline.parallel.topology import Topology, World
     from pipeline.prediction.predictor import Predictor, warm_up
     from pipeline.prepare import prepare
@@ -69,7 +70,7 @@ def rate(config: Path) -> float:
         prepared = prepare(config, world)
         warm_up(prepared)
         plan = prepared.plan
-        with Topology(world, plan.layout) as topology:
+        with Topology(world, plan.layout) as topology, blas_on_one_thread():
             for _ in range(N_TURNS):
                 pool = Pool([Sums.empty(plan.block_dumps, 1, plan.sizes.n_baselines)])
                 start = time.perf_counter()

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 def measure(config: Path, repeat: int) -> None:
     """Measure on this rank; the first prints seconds as JSON."""
     from pipeline.parallel.exchange import Sums, meet
+    from pipeline.parallel.threads import blas_on_one_thread
     from pipeline.parallel.topology import World
     from pipeline.plan import N_BUFFERS
     from pipeline.prediction.predictor import Predictor
@@ -45,8 +46,9 @@ def measure(config: Path, repeat: int) -> None:
             pool = Pool(Sums.empty(plan.block_dumps, n_items, plan.sizes.n_baselines) for _ in range(N_BUFFERS))
             meet(world.comm)
             start = time.perf_counter()
-            for predicted in Ahead(Predictor(prepared, role, pool, Timers()), "predict"):
-                pool.give(predicted.buffer)
+            with blas_on_one_thread():
+                for predicted in Ahead(Predictor(prepared, role, pool, Timers()), "predict"):
+                    pool.give(predicted.buffer)
             meet(world.comm)
             alone = time.perf_counter() - start
             pairs.append((alone, run(prepared, world, True, "none").seconds))

@@ -13,6 +13,7 @@ from pipeline.dataset.writer import is_mpi_build
 from pipeline.layout import share
 from pipeline.output import new_manifest
 from pipeline.parallel.exchange import OrderedSum, Sums, divide, meet
+from pipeline.parallel.threads import blas_on_one_thread
 from pipeline.parallel.topology import Topology, World, guarded, require_threads, together
 from pipeline.plan import N_BUFFERS, Plan
 from pipeline.prediction.predictor import Predictor
@@ -60,7 +61,7 @@ def run(prepared: Prepared, world: World, overwrite: bool, style: Style) -> Repo
     together(world.comm, create)
     timers = Timers()
     start = time.perf_counter()
-    with Topology(world, prepared.plan.layout) as topology, guarded(world):
+    with Topology(world, prepared.plan.layout) as topology, guarded(world), blas_on_one_thread():
         role = topology.role
         n_dumps = (role.bands[1] - role.bands[0]) * config.time.dumps
         samples = config.spectrum.channels * config.time.dumps * len(prepared.inputs.baselines) / n_dumps

@@ -105,7 +105,7 @@ class Responses:
             return self._evaluate(visible, moment, frequency_hz)
         cell = dump // self._cell_dumps
         known, values = self._cell(sources, cell, frequency_hz)
-        interpolated: Complex128 = np.tensordot(self._weights(cell, dump + 0.5), values, axes=1)
+        interpolated = _combined(self._weights(cell, dump + 0.5), values)
         if np.array_equal(known, visible):
             return interpolated
         # Sources that rise or set within the cell have no response at all of its moments.
@@ -161,6 +161,13 @@ class Responses:
         x = (elapsed - middle) / half
         others = [np.delete(_NODES, k) for k in range(N_MOMENTS)]
         return np.array([np.prod((x - rest) / (node - rest)) for node, rest in zip(_NODES, others, strict=True)])
+
+
+def _combined(weights: Float64, values: Complex128) -> Complex128:
+    """Return the weighted sum over the first axis; as real numbers, which is twice as fast as einsum's complex ones."""
+    parts = values.reshape(len(values), -1).view(np.float64)
+    combined: Complex128 = np.einsum("m,mx->x", weights, parts).view(np.complex128).reshape(values.shape[1:])
+    return combined
 
 
 _NODES = np.cos((2 * np.arange(N_MOMENTS) + 1) * math.pi / (2 * N_MOMENTS))
