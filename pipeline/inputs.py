@@ -85,6 +85,7 @@ def load_inputs(config: Config) -> Inputs:
         n_transformed=sum(len(part.sources) for part in routes.transformed),
         n_kinds=response.n_kinds,
         cell_dumps=_cell_dumps(config, sky, response),
+        screen_bytes=0 if instrument.ionosphere is None else instrument.ionosphere.n_bytes,
     )
     notes = [*notes, *remarks, *routes.notes]
     return Inputs(telescope, response, sky, baselines, instrument, routes, sizes, tuple(notes))

@@ -41,6 +41,8 @@ class Sizes:
         Kinds of station.
     cell_dumps
         Dumps that share the moments at which stations' responses are evaluated; one: every dump has its own.
+    screen_bytes
+        Of the ionosphere.
     """
 
     n_stations: int
@@ -53,6 +55,7 @@ class Sizes:
     n_transformed: int = 0
     n_kinds: int = 1
     cell_dumps: int = 1
+    screen_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +200,7 @@ def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int) -> tuple[int, in
     jones = 8 * sizes.n_kinds * sizes.terms_at_once * real_bytes if sizes.n_kinds > 1 else 0
     scratch = sizes.n_stations**2 * 4 + sizes.n_sources * 7 * 8 + (sizes.n_transformed * 4 * 16)
     per_dump = (predicted + exchanged + folded + written) * CELL_BYTES + geometry + predicted_bytes
-    return phasors + jones + scratch, per_dump
+    return phasors + jones + scratch + sizes.screen_bytes, per_dump
 
 
 def kept_response_bytes(layout: Layout, sizes: Sizes, n_dumps: int, allowed: float) -> int:

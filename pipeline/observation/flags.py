@@ -96,9 +96,10 @@ def load_flags(
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         notes.append(f"flags: {dead.sum()} of {len(dead)} stations are dead: {shown}")
     empty_bands = int(is_flagged_channel.reshape(-1, channels_per_band).all(axis=1).sum())
-    for count, what in ((empty_bands, "bands"), (int(is_flagged_dump.sum()), "dumps")):
+    for count, what in ((empty_bands, "band"), (int(is_flagged_dump.sum()), "dump")):
         if count:
-            notes.append(f"flags: {count} {what} hold no data at all")
+            notes.append(f"flags: {count} {what} holds" if count == 1 else f"flags: {count} {what}s hold")
+            notes[-1] += " no data at all"
     rows = np.stack([np.zeros(len(baselines)), alive]).astype(np.float32)
     return Flags(rows, is_flagged_channel, is_flagged_dump), notes
 

@@ -49,6 +49,13 @@ class Ionosphere:
     velocity_m_s: tuple[float, float]
     content: Frames | KolmogorovConfig
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the content, and of the frame of one moment."""
+        if isinstance(self.content, Frames):
+            return int(self.content.tec_tecu.nbytes + self.content.tec_tecu[0].nbytes)
+        return 2 * 8 * (_pixels(self.content) + 3) ** 2
+
     @cached_property
     def _frames(self) -> Frames:
         return self.content if isinstance(self.content, Frames) else _turbulence(self.content)
@@ -151,10 +158,14 @@ def load_ionosphere(config: IonosphereConfig, lowest_hz: float) -> Ionosphere:
     return Ionosphere(config.height_m, velocity, kolmogorov)
 
 
+def _pixels(config: KolmogorovConfig) -> int:
+    """Return how many pixels a screen at random has along a side: an even number."""
+    return 2 * round(config.extent_m / config.pixel_m / 2)
+
+
 def _turbulence(config: KolmogorovConfig) -> Frames:
     """Make the screen at random, with the array below its middle."""
-    # An even number of pixels.
-    n = 2 * round(config.extent_m / config.pixel_m / 2)
+    n = _pixels(config)
     phases = kolmogorov_screen(config.seed, n, config.pixel_m, config.r0_m, config.outer_scale_m)
     tec_tecu = phases * (REFERENCE_HZ / (2 * np.pi * TURNS_HZ_PER_TECU))
     # One row and column before and two behind repeat the other side, for the kernel to interpolate with.

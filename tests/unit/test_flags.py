@@ -30,7 +30,7 @@ def test_weights_by_hand():
     assert made.rows.dtype == np.float32
     assert notes == [
         "flags: 2 of 5 stations are dead: S001, S003",
-        "flags: 1 bands hold no data at all",
+        "flags: 1 band holds no data at all",
         "flags: 3 dumps hold no data at all",
     ]
 

@@ -61,12 +61,10 @@ def read_skyh5(path: Path, interpolation: Interpolation) -> tuple[Components, li
     Raises
     ------
     ConfigError
-        If h5py is missing, the file is no SkyH5 file of points, or a number is bad.
+        If the file is no SkyH5 file of points, or a number is bad.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ConfigError(f"{path}: reading SkyH5 needs h5py: pip install 'dawnstream[hdf5]'") from error
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             if "Header" not in file or "Data/stokes" not in file:
