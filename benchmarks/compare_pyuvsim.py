@@ -17,6 +17,7 @@ import argparse
 import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from comparison.case import Case, save
@@ -32,7 +33,11 @@ REFERENCES = (
     ("1.3 frequencies", "obsparam_ref_1.3_frequency_axis.yaml", 1, 2500),
     ("1.7 several beams", "obsparam_ref_1.7_multi_beam.yaml", 50, 50),
 )
-BEAMS = ({"type": "uniform"}, {"type": "airy", "diameter_m": 14.0}, {"type": "short_dipole"})
+BEAMS: tuple[dict[str, Any], ...] = (
+    {"type": "uniform"},
+    {"type": "airy", "diameter_m": 14.0},
+    {"type": "short_dipole"},
+)
 
 
 def shipped(store: Path | None) -> None:

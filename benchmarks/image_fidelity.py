@@ -210,10 +210,8 @@ def compare(path: Path, cube: Path, band: int) -> dict[str, Any]:
         "offset_beams": found.separation(catalogue).rad / minor,
         "nearest_beams": [np.sort(one.separation(catalogue).rad)[1] / major for one in catalogue],
     }
-    names = np.array(sky.names)[inside]
-    rows = [
-        {"name": str(names[i])} | {key: float(column[i]) for key, column in columns.items()} for i in np.argsort(-flux)
-    ]
+    names = [sky.label(i) for i in np.flatnonzero(inside).tolist()]
+    rows = [{"name": names[i]} | {key: float(column[i]) for key, column in columns.items()} for i in np.argsort(-flux)]
     beam = [float(np.degrees(width) * 3600) for width in (major, minor)]
     return {"frequency_hz": float(hz), "beam_arcsec": beam, "n_outside": int((~inside).sum()), "sources": rows}
 
@@ -261,9 +259,8 @@ def make_demo(folder: Path) -> tuple[Path, Path]:
     config["output"]["path"] = str(dataset)
     (folder / "demo.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "pipeline"]
-    quiet = {"check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([*command, "run", str(folder / "demo.yaml"), "--progress", "none"], **quiet)
-    subprocess.run([*command, "image", str(dataset), "-o", str(cube), "--progress", "none"], **quiet)
+    for arguments in (("run", str(folder / "demo.yaml")), ("image", str(dataset), "-o", str(cube))):
+        subprocess.run([*command, *arguments, "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
     return dataset, cube
 
 

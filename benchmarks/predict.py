@@ -238,7 +238,7 @@ def main() -> None:
         for n_stations in options.stations:
             sky = observation(n_stations, options.sources, options.times)
             path = Path(folder) / f"{n_stations}.npz"
-            np.savez(path, **sky)
+            np.savez(path, allow_pickle=False, **sky)
             for precision in ("mixed", "double"):
                 print(compare(path, sky, precision, options), flush=True)
 

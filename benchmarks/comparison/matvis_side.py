@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from comparison.case import Case, load, save
 
@@ -64,7 +65,8 @@ def simulate(case: Case, method: str, every_s: float, precision: int) -> np.ndar
     shape = (len(case.frequency_hz), len(case.time_jd), len(case.pairs), 2, 2)
     # (feed of q, feed of p) becomes (feed of p, feed of q).
     matrix = visibilities.reshape(shape).transpose(1, 0, 2, 4, 3)
-    return 2.0 * matrix.reshape(*matrix.shape[:3], 4).astype(np.complex128)
+    doubled: NDArray[np.complex128] = 2.0 * matrix.reshape(*matrix.shape[:3], 4).astype(np.complex128)
+    return doubled
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from comparison.case import Case, load, save
 
 def beams_of(beam_list: Any) -> tuple[dict[str, Any], ...]:
     """Describe pyuvdata's analytic beams; a beam from a file has only its type."""
-    described = []
+    described: list[dict[str, Any]] = []
     for interface in beam_list:
         beam = interface.beam
         kind = {

@@ -49,8 +49,8 @@ def other_side(program: str, *arguments: str, case: Case | None = None) -> tuple
             *(files.get(argument, argument) for argument in arguments),
         ]
         # Open MPI tries a network first that is not there, and says so.
-        environment = {**os.environ, "OMPI_MCA_osc": "^ucx"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=BENCHMARKS)
+        environment = {**os.environ, "OMPI_MCA_osc": "^ucx", "PYTHONPATH": str(BENCHMARKS)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             remedy = f"{program.upper()}_PYTHON must name a Python that has {program}: make bench sees to it"
             sys.exit(f"{' '.join(command)} failed:\n{done.stderr}\n{remedy}")

@@ -11,6 +11,7 @@ import math
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -80,15 +81,14 @@ def response_of(case: Case, frequency_hz: float) -> SeveralTypes:
 
 def main() -> None:
     """Put the case's responses in the place of the configuration's, and be `dawnstream`."""
-    from pipeline import inputs
     from pipeline.cli import main as dawnstream
     from pipeline.config.file import load_config
 
     case, _ = load(Path(sys.argv[1]))
     config = load_config(Path(sys.argv[3]))
-    inputs.load_response = lambda station, telescope: response_of(case, config.spectrum.start_hz)
     sys.argv = ["dawnstream", *sys.argv[2:]]
-    dawnstream()
+    with patch("pipeline.inputs.load_response", lambda *_: response_of(case, config.spectrum.start_hz)):
+        dawnstream()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class Stretch:
     @property
     def count(self) -> int:
         """Number of values."""
-        return self.indices.stop - self.indices.start
+        return int(self.indices.stop - self.indices.start)
 
 
 def whole_run(case: Case, precision: str, folder: Path) -> Complex128:
