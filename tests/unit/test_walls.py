@@ -33,6 +33,7 @@ WALLS = (
     Wall("numba_cuda", allowed=("kernels/cuda/", "pipeline/parallel/device.py")),
     Wall("pipeline", allowed=(), scope="kernels/"),
     Wall("pipeline.cli", allowed=("pipeline/__main__.py",)),
+    Wall("pipeline.commands", allowed=("pipeline/cli.py", "pipeline/commands/")),
 )
 
 
@@ -133,6 +134,7 @@ def test_the_communicator_of_all_ranks_is_named_in_one_place():
         ("pipeline/run.py", "from pipeline.cli import main\n"),
         ("pipeline/run.py", "from pipeline import cli\n"),
         ("pipeline/run.py", "from . import cli\n"),
+        ("pipeline/run.py", "from pipeline.commands.common import say\n"),
         ("pipeline/products/cube.py", "from ..cli import main\n"),
         ("pipeline/products/cube.py", "if False:\n    from .. import cli\n"),
     ],

@@ -1,0 +1,54 @@
+"""Before a run: what it would cost, and whether it can be."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.common import AsJson, ConfigPath, print_json
+
+
+def plan(
+    config: ConfigPath,
+    ranks: Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks, one per GPU.")] = 1,
+    ranks_per_node: Annotated[
+        int | None, typer.Option("--ranks-per-node", min=1, help="Ranks on a node; default: all on one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would do, hold and write, without doing it."""
+    from pipeline.config.file import load_config
+    from pipeline.inputs import load_inputs
+    from pipeline.plan import make_plan
+    from pipeline.telemetry.describe import describe_plan, ownership
+
+    loaded = load_config(config)
+    inputs = load_inputs(loaded)
+    made = make_plan(loaded, inputs.sizes, ranks, ranks_per_node or ranks)
+    if as_json:
+        print_json({**made.as_dict(), "notes": inputs.notes, "ownership": ownership(made)})
+    else:
+        print(describe_plan(loaded, inputs, made))
+
+
+def check(config: ConfigPath) -> None:
+    """Check everything of a configuration that can be checked without running it."""
+    from pipeline.check import check_observation
+    from pipeline.config.file import load_config
+    from pipeline.inputs import load_inputs
+    from pipeline.plan import make_plan
+
+    loaded = load_config(config)
+    inputs = load_inputs(loaded)
+    notes = check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1))
+    for note in (*inputs.notes, *notes):
+        print(note)
+    print(f"{config}: good")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a configuration, for editors that complete and check YAML."""
+    from pipeline.config.file import json_schema
+
+    print(json_schema())
