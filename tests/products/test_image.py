@@ -200,6 +200,8 @@ def peak():  # not ru_maxrss, in which a child starts with what its parent holds
 settings = ImageSettings(size=600, cell_rad=test_image.CELL, weight="uniform")
 rng = np.random.default_rng(1)
 band = oracle.random_band(rng, 200, 800.0, [150e6], 2, test_image.SKY[:1], split=1)
+# Modules and threads come with the first image, whatever its size, and are not what is estimated.
+image_band(band.open, ImageSettings(size=50, cell_rad=test_image.CELL, weight="uniform"))
 before = peak()
 band.blocks *= 60
 image_band(band.open, settings)
