@@ -68,18 +68,19 @@ def parse_quantity(value: Any, dimension: str, example: str) -> float:
     ValueError
         If there is no number, no unit, or a unit of another dimension.
     """
+    kind = f"an {dimension}" if dimension[0] in "aeiou" else f"a {dimension}"
     if isinstance(value, bool) or value is None:
-        raise ValueError(f"{value!r} is not a {dimension}; write a number with a unit, such as '1 {example}'")
+        raise ValueError(f"{value!r} is not {kind}; write a number with a unit, such as '1 {example}'")
     if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} has no unit; a {dimension} needs one, such as '{value} {example}'")
+        raise ValueError(f"{value!r} has no unit; {kind} needs one, such as '{value} {example}'")
     text = str(value).strip()
     if dimension == "angle" and (match := _SEXAGESIMAL.fullmatch(text)):
         return _sexagesimal(match)
     if re.fullmatch(_NUMBER, text):
-        raise ValueError(f"{text!r} has no unit; a {dimension} needs one, such as '{text} {example}'")
+        raise ValueError(f"{text!r} has no unit; {kind} needs one, such as '{text} {example}'")
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a {dimension}; write a number with a unit, such as '1 {example}'")
+        raise ValueError(f"{text!r} is not {kind}; write a number with a unit, such as '1 {example}'")
     number, unit = match.groups()
     known = UNITS[dimension]
     if unit not in known:
@@ -90,7 +91,7 @@ def parse_quantity(value: Any, dimension: str, example: str) -> float:
     # In decimal, as 5.425347 kHz is 5425.347 Hz and float64 says 5425.347000000001.
     si = float(Decimal(number) * Decimal(repr(known[unit])))
     if not math.isfinite(si):
-        raise ValueError(f"{text!r} is not a finite {dimension}")
+        raise ValueError(f"{text!r} is no finite {dimension}")
     return si
 
 
