@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.decode import read_block, read_header
+from pipeline.dataset.decode import read_header
 from pipeline.dataset.manifest import read_manifest
-from pipeline.dataset.reader import REMEDY
 from pipeline.dataset.schema import CHECKS, VARIABLES, BandHeader, Block
+from pipeline.dataset.source import REMEDY
+from pipeline.dataset.step import read_step
 from pipeline.dataset.storage import adios_reason
 from pipeline.errors import CorruptError, DatasetError, IncompleteError
 
@@ -108,7 +109,7 @@ class BandAccess:
                     if handle is not None:
                         handle.set_step_selection([step, 1])
                 first = int(self._edges[step])
-                return read_block(self._io, self._engine, header, {"dump", *variables}, first, str(self._path))
+                return read_step(self._io, self._engine, header, {"dump", *variables}, first, str(self._path))
 
             block, wrong = self._guarded(look)
         if wrong:

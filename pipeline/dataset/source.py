@@ -1,0 +1,197 @@
+"""Where the steps of a band come from: a BP5 output, whole or still being written, opened and looked at by ADIOS2."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.dataset.storage import Writing, adios_reason, who_writes
+from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOutError, WriterDiedError
+
+LEAST_BYTES = {"md.idx": 64, "md.0": 0, "mmd.0": 0}
+"""What BP5 makes when it opens an output; ADIOS2 waits 10 s for one that is missing."""
+
+REMEDY = "copy the dataset again with all its files, or run the observation again"
+
+Result = TypeVar("Result")
+
+
+class Source(ABC):
+    """The steps of one band, looked for without waiting.
+
+    Parameters
+    ----------
+    path : Path
+        Of the band; begins every message.
+    waits : bool
+        The reader would wait for a band that has not been begun.
+
+    Attributes
+    ----------
+    io, engine
+        ADIOS2's, once `look` has opened the band.
+    next_dump : int
+        The dump that comes next; kept by the reader, for messages.
+    n_dumps : int or None
+        Dumps of the observation; kept by the reader, for messages.
+    """
+
+    is_live = False
+
+    def __init__(self, path: Path, waits: bool) -> None:
+        self.path = path
+        self.waits = waits
+        self.io: Any = None
+        self.engine: Any = None
+        self.next_dump = 0
+        self.n_dumps: int | None = None
+
+    def look(self) -> bool | None:
+        """Begin the next step and return True; return False at the end, None if nothing has come yet.
+
+        Raises
+        ------
+        WriterDiedError, IncompleteError, CorruptError
+            If nothing can come any more.
+        """
+        # Asked before the look: what a writer that is gone has left is all there will be.
+        writing, who = self.who()
+        found = None if self.engine is None and not self._open() else self._begin_step()
+        if found is None:
+            never = self._never(writing, who)
+            if never is not None:
+                raise never
+        return found
+
+    def close(self) -> None:
+        """Close the band."""
+        if self.engine is not None:
+            self.engine.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let go of the band without closing it: after an error that would try again what failed."""
+        self.engine = self.io = None
+
+    def late(self, timeout_s: float) -> TimedOutError:
+        """Return the error for a step that did not come in time."""
+        writing, who = self.who()
+        return TimedOutError(
+            f"{self.path}: dump {self.next_dump} did not come within {timeout_s:g} s; {writing.value} ({who}); "
+            "wait for the run to end, or allow a longer time"
+        )
+
+    def ended(self) -> DatasetError:
+        """Return the error for an end before the last dump."""
+        writing, who = self.who()
+        expected = f" of {self.n_dumps}" if self.n_dumps is not None else ""
+        where = f"{self.path}: the band ends after {self.next_dump}{expected} dumps"
+        if writing is not Writing.NOBODY:
+            return WriterDiedError(f"{where}: {who} failed or ended without closing it; run the observation again")
+        return IncompleteError(f"{where}; {REMEDY}")
+
+    def who(self) -> tuple[Writing, str]:
+        """Return what is known about the writer."""
+        return who_writes(self.path)
+
+    def guarded(self, call: Callable[[], Result]) -> Result:
+        """Call ADIOS2, and say what its exceptions mean here."""
+        try:
+            return call()
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = adios_reason(error)
+            if any(sign in reason for sign in ("read size", "could not be found", "No such file")):
+                raise IncompleteError(
+                    f"{self.path}: a file is missing or cut short ({reason}) after {self.next_dump} dumps; {REMEDY}"
+                ) from error
+            raise CorruptError(f"{self.path}: ADIOS2 cannot read it ({reason}); {REMEDY}") from error
+
+    def _begin_step(self) -> bool | None:
+        import adios2
+
+        status = self.guarded(lambda: self.engine.begin_step(adios2.StepMode.Read, 0.0))
+        if status == adios2.StepStatus.OtherError:
+            raise WriterDiedError(f"{self.path}: ADIOS2 lost the writer after {self.next_dump} dumps")
+        return None if status == adios2.StepStatus.NotReady else bool(status == adios2.StepStatus.OK)
+
+    @abstractmethod
+    def _open(self) -> bool:
+        """Open the band if it is there."""
+
+    @abstractmethod
+    def _never(self, writing: Writing, who: str) -> DatasetError | None:
+        """Return the error for a step that nobody will write; None while there is hope."""
+
+
+class FileSource(Source):
+    """A BP5 output of a dataset.
+
+    Parameters
+    ----------
+    path, waits
+        As for any source.
+    index : int
+        Of the band.
+    may_come : bool
+        The dataset's manifest tells that somebody will write the band, though nobody has begun it.
+    """
+
+    def __init__(self, path: Path, index: int, waits: bool, may_come: bool) -> None:
+        super().__init__(path, waits)
+        self._index = index
+        self._may_come = may_come
+
+    def _open(self) -> bool:
+        import adios2
+
+        if self._missing_files():
+            return False
+        self.io = adios2.Adios().declare_io("band")
+        self.io.set_engine("BP5")
+        # ADIOS2's usual way to read files waits for ever for bytes that were cut off; this one fails.
+        self.io.add_transport("File", {"Library": "stdio"})
+        self.io.set_parameters({"OpenTimeoutSecs": "0"})
+        self.engine = self.guarded(lambda: self.io.open(str(self.path), adios2.Mode.Read))
+        return True
+
+    def _missing_files(self) -> list[str]:
+        return [name for name, least in LEAST_BYTES.items() if _size(self.path / name) < least]
+
+    def _never(self, writing: Writing, who: str) -> DatasetError | None:
+        if writing is Writing.DEAD:
+            return WriterDiedError(
+                f"{self.path}: {who} failed or ended without closing the band; {self.next_dump} dumps are whole; "
+                "run the observation again"
+            )
+        if writing is not Writing.NOBODY:
+            return None
+        if not self.path.exists():
+            if self.waits and self._may_come:
+                return self._run_died()
+            return IncompleteError(f"{self.path}: band {self._index} is missing; {REMEDY}")
+        if self._missing_files():
+            return IncompleteError(f"{self.path}: {' and '.join(self._missing_files())} missing or cut short; {REMEDY}")
+        return IncompleteError(
+            f"{self.path}: after {self.next_dump} dumps it stops without an end: the copy or the run was cut "
+            f"short; {REMEDY}"
+        )
+
+    def _run_died(self) -> WriterDiedError | None:
+        """Return the error for a band that was not begun when the writer of another one died; a run dies whole."""
+        for mark in self.path.parent.glob("*.writer"):
+            writing, who = who_writes(mark)
+            if writing is Writing.DEAD:
+                return WriterDiedError(
+                    f"{self.path}: the band was not begun when {who}, which wrote {mark.stem}, failed or ended; "
+                    "run the observation again"
+                )
+        return None
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
