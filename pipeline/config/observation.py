@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.base import (
-    Angle,
     Bytes,
     DirectionConfig,
     Duration,
@@ -22,9 +21,9 @@ from pipeline.config.base import (
     positive,
 )
 from pipeline.config.corruptions import FlagsConfig, GainsConfig, IonosphereConfig, NoiseConfig
+from pipeline.config.image import ImageConfig
 from pipeline.config.sky import SkyEntry
 from pipeline.config.telescope import TelescopeConfig
-from pipeline.units import UNITS
 
 _MJD_OF_ORDINAL_ZERO = -678576  # proleptic Gregorian ordinal 678576 is 1858-11-17, MJD 0
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d*)?))?Z?")
@@ -100,15 +99,6 @@ class OutputConfig(Model):
         if value.suffix != ".dawn":
             raise ValueError(f"{value.name!r} must end in .dawn, such as '{value.stem or 'observation'}.dawn'")
         return value
-
-
-class ImageConfig(Model):
-    """The image cube made of the dataset."""
-
-    size: PositiveInt = 512
-    cell_rad: Annotated[Angle, AfterValidator(positive)] = Field(60 * UNITS["angle"]["arcsec"], alias="cell")
-    weight: Literal["natural", "uniform", "briggs"] = "natural"
-    robust: Annotated[float, Field(ge=-2, le=2)] = 0.0
 
 
 class Config(Model):
