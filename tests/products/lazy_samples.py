@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import adios2
 import numpy as np
+from crc32c import crc32c
 
 from pipeline.dataset.manifest import BandEntry, Manifest, config_sha256, create_dataset, finish_dataset
-from pipeline.dataset.schema import BandHeader, Block
+from pipeline.dataset.schema import VARIABLE_NAMES, BandHeader, Block, attribute_values
 from pipeline.dataset.storage import band_name
 from pipeline.dataset.writer import BandWriter
 
@@ -87,3 +89,39 @@ def plain_vis(path, n_bands=3):
     """Return the visibilities of all bands, (time, channel, baseline, pol) complex64."""
     pairs = np.concatenate([plain(path, "vis", band) for band in range(n_bands)], axis=1)
     return pairs[..., 0] + np.complex64(1j) * pairs[..., 1]
+
+
+def write_as_two(path, of, split, n_block_dumps=N_BLOCK_DUMPS):
+    """Write a band with ADIOS2 alone as two writers do: each its own baselines, its own row of checksums."""
+    io = adios2.Adios().declare_io("two")
+    io.set_engine("BP5")
+    for name, value in attribute_values(of).items():
+        io.define_attribute(name, value)
+    n_baselines = len(of.baselines)
+    band = io.open(str(path), adios2.Mode.Write)
+    for first in range(0, of.n_dumps, n_block_dumps):
+        whole = block(of, first, min(n_block_dumps, of.n_dumps - first))
+        pairs = np.stack([whole.vis.real, whole.vis.imag], -1)
+        arrays = [whole.dump, whole.time_utc, whole.station_uvw, pairs, whole.weight]
+        parts = np.array([[0, split], [split, n_baselines - split]])
+        sums = np.zeros((2, 5), np.uint32)
+        for column, array in enumerate(arrays[:3]):
+            sums[0, column] = crc32c(array.tobytes())
+        for (row, (start, count)), column in itertools.product(enumerate(parts), (3, 4)):
+            sums[row, column] = crc32c(arrays[column][:, :, start : start + count].tobytes())
+        band.begin_step()
+        for name, array in zip((*VARIABLE_NAMES, "crc32c", "writer_baselines"), (*arrays, sums, parts), strict=True):
+            handle = io.inquire_variable(name) or io.define_variable(
+                name, array, list(array.shape), [0] * array.ndim, list(array.shape)
+            )
+            handle.set_shape(list(array.shape))
+            axis = {"vis": 2, "weight": 2, "crc32c": 0, "writer_baselines": 0}.get(name)
+            bounds = [(0, array.shape[0])] if axis is None else [(0, split), (split, n_baselines)]
+            bounds = [(0, 1), (1, 2)] if axis == 0 else bounds
+            for start, stop in bounds:
+                piece = np.ascontiguousarray(np.take(array, range(start, stop), axis or 0))
+                at = [start if axis == i else 0 for i in range(array.ndim)]
+                handle.set_selection([at, list(piece.shape)])
+                band.put(handle, piece, adios2.Mode.Sync)
+        band.end_step()
+    band.close()
