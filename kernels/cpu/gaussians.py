@@ -197,7 +197,8 @@ def _gaussians(
 ) -> None:
     """Add all Gaussians, tile by tile."""
     n_total, n_station, is_alike = phasors.shape[1], phasors.shape[2], responses[0].shape[0] == 0
-    n_rows, n_parts, n_slots = rows_per_tile(n_station), 2 if is_alike else 8, SLOTS_ALIKE if is_alike else SLOTS_KINDS
+    n_rows = min(PANEL, rows_per_tile(n_station, n_threads))
+    n_parts, n_slots = 2 if is_alike else 8, SLOTS_ALIKE if is_alike else SLOTS_KINDS
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, PANEL), n_threads)
     for thread in prange(n_threads):
         columns = np.zeros(_BLOCK * n_parts * PANEL, phasors.dtype)

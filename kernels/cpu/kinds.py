@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kernels.cpu.packing import Responses
 from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, rows_per_tile, share_tiles, total_of, wanted_parts
 from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
+from kernels.cpu.vectorpack import turn_rows
 
 Array = NDArray[Any]
 
@@ -73,27 +74,24 @@ def _coherencies_between(
 
 
 @njit(**OPTIONS)
-def _pack_rows(phasors: Array, between: Array, t0: int, n_terms: int, stations: Array, left: Array) -> None:
-    """Pack coherency * K of the row stations as the left panel of every polarisation."""
-    for pol in range(4):
-        for t in range(n_terms):
-            factor = between[t, pol]
-            for x in range(stations.size):
-                re, im = phasors[0, t0 + t, stations[x]], phasors[1, t0 + t, stations[x]]
-                at = ((x // TILE_ROWS * BLOCK + t) * TILE_ROWS + x % TILE_ROWS) * 2
-                left[pol, at] = factor.real * re - factor.imag * im
-                left[pol, at + 1] = factor.real * im + factor.imag * re
+def _pack_stations(phasors: Array, t0: int, n_terms: int, stations: Array, width: int, panel: Array) -> None:
+    """Pack K of stations as a panel of register tiles of ``width`` stations."""
+    for t in range(n_terms):
+        re, im = phasors[0, t0 + t], phasors[1, t0 + t]
+        for x in range(stations.size):
+            at = (x // width * BLOCK + t) * 2 * width + x % width
+            panel[at], panel[at + width] = re[stations[x]], im[stations[x]]
 
 
 @njit(**OPTIONS)
-def _pack_columns(phasors: Array, t0: int, n_terms: int, stations: Array, right: Array) -> None:
-    """Pack K of the column stations as the right panel."""
-    n_columns = TILE_BYTES // phasors.itemsize
-    for t in range(n_terms):
-        for y in range(stations.size):
-            at = (y // n_columns * BLOCK + t) * 2 * n_columns + y % n_columns
-            right[at] = phasors[0, t0 + t, stations[y]]
-            right[at + n_columns] = phasors[1, t0 + t, stations[y]]
+def _weigh_rows(panel: Array, between: Array, n_terms: int, n_stations: int, left: Array) -> None:
+    """Multiply a left panel by the coherency of every polarisation."""
+    flat, per_pol = left.reshape(-1), left.shape[1]
+    for i in range((n_stations + TILE_ROWS - 1) // TILE_ROWS):
+        for t in range(n_terms):
+            at = (i * BLOCK + t) * 2 * TILE_ROWS
+            for pol in range(4):
+                turn_rows(panel, at, between[t, pol].real, between[t, pol].imag, flat, pol * per_pol + at)
 
 
 @njit(**OPTIONS)
@@ -121,12 +119,12 @@ def kind_products(
     n_total, n_station, kind = phasors.shape[1], phasors.shape[2], responses[1]
     order = np.argsort(kind, kind="mergesort")
     index, kinds = _seats_of(order, baseline_index), kind[order]
-    n_rows, n_columns = rows_per_tile(n_station), TILE_BYTES // phasors.itemsize
+    n_rows, n_columns = rows_per_tile(n_station, n_threads), TILE_BYTES // phasors.itemsize
     rows, columns = _groups_of(kinds, n_rows), _groups_of(kinds, PANEL)
     tiles, first = share_tiles(_count_kept(index, rows, columns), n_threads)
     for thread in prange(n_threads):
         left = np.zeros((4, n_rows * BLOCK * 2), phasors.dtype)
-        right = np.zeros(PANEL * BLOCK * 2, phasors.dtype)
+        panel, right = np.zeros(n_rows * BLOCK * 2, phasors.dtype), np.zeros(PANEL * BLOCK * 2, phasors.dtype)
         sums = np.empty(2 * TILE_ROWS * n_columns, phasors.dtype)
         wanted = np.empty((n_rows // TILE_ROWS, PANEL // n_columns), np.bool_)
         totals = np.empty((4, wanted.shape[0], wanted.shape[1], sums.size), np.float64)
@@ -139,8 +137,9 @@ def kind_products(
             for t0 in range(0, n_total, BLOCK):
                 n_terms = min(BLOCK, n_total - t0)
                 _coherencies_between(responses, coherency, (kinds[x0], kinds[y0]), t0, t0 + n_terms, between)
-                _pack_rows(phasors, between, t0, n_terms, order[x0:x1], left)
-                _pack_columns(phasors, t0, n_terms, order[y0:y1], right)
+                _pack_stations(phasors, t0, n_terms, order[x0:x1], TILE_ROWS, panel)
+                _weigh_rows(panel, between, n_terms, x1 - x0, left)
+                _pack_stations(phasors, t0, n_terms, order[y0:y1], n_columns, right)
                 for pol in range(4):
                     add_block(left[pol], right, n_terms, wanted, sums, totals[pol])
             _scatter(totals, order, index, (x0, x1), (y0, y1), out)

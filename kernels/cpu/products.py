@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kernels.cpu.kinds import kind_products
 from kernels.cpu.packing import (
     Responses,
+    mix,
     pack_columns,
     pack_jones_columns,
     pack_jones_rows,
@@ -20,11 +21,12 @@ from kernels.cpu.packing import (
 )
 from kernels.cpu.tiles import BLOCK, OPTIONS, PANEL, add_block, find_tiles, rows_per_tile, share_tiles, wanted_parts
 from kernels.cpu.vector import TILE_BYTES, TILE_ROWS
+from kernels.cpu.vectorpack import MIXING
 
 Array = NDArray[Any]
 
 # As many stations make a kind worth its own tiles, measured.
-_STATIONS_PER_KIND = 16
+_STATIONS_PER_KIND = 32
 
 
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
@@ -84,15 +86,18 @@ def per_kind(
         (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     are_few = jones.shape[0] * _STATIONS_PER_KIND <= kind.size
-    products = kind_products if are_few else _matrix_products
-    products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
+    if are_few:
+        kind_products(phasors, (jones, kind, source), coherency, baseline_index, get_num_threads(), out)
+        return
+    pairs = jones.view(phasors.dtype)
+    _matrix_products(phasors, (pairs, kind, source), coherency, baseline_index, get_num_threads(), out)
 
 
 @njit(parallel=True, **OPTIONS)
 def _scalar_products(phasors: Array, coefficients: Array, baseline_index: Array, n_threads: int, out: Array) -> None:
     """Products with one real coefficient (unpolarised) or four (common) per term."""
     n_total, n_station, n_sets = phasors.shape[1], phasors.shape[2], coefficients.shape[1]
-    n_rows, n_columns = rows_per_tile(n_station), TILE_BYTES // phasors.itemsize
+    n_rows, n_columns = rows_per_tile(n_station, n_threads), TILE_BYTES // phasors.itemsize
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, PANEL), n_threads)
     for thread in prange(n_threads):
         left = np.zeros((n_sets, n_rows * BLOCK * 2), phasors.dtype)
@@ -121,11 +126,12 @@ def _matrix_products(
     """Products with a Jones matrix per kind of station and source: two rows, columns and terms for one."""
     n_total, n_station = phasors.shape[1], phasors.shape[2]
     n_columns = TILE_BYTES // phasors.itemsize
-    n_rows, n_across = min(32, rows_per_tile(n_station)), PANEL
+    n_rows, n_across = rows_per_tile(n_station, n_threads), PANEL
     tiles, first = share_tiles(find_tiles(baseline_index, n_rows, n_across), n_threads)
     for thread in prange(n_threads):
         left = np.zeros(2 * n_rows * BLOCK * 2, phasors.dtype)
         right = np.zeros(2 * n_across * BLOCK * 2, phasors.dtype)
+        mixing = np.empty(BLOCK // 2 * MIXING, phasors.dtype)
         sums = np.empty(2 * TILE_ROWS * n_columns, phasors.dtype)
         wanted = np.empty((2 * n_rows // TILE_ROWS, 2 * n_across // n_columns), np.bool_)
         totals = np.empty((wanted.shape[0], wanted.shape[1], sums.size), np.float64)
@@ -136,7 +142,8 @@ def _matrix_products(
             totals[...] = 0.0
             for t0 in range(0, n_total, BLOCK // 2):
                 t1 = min(t0 + BLOCK // 2, n_total)
-                pack_jones_rows(phasors, responses, coherency, t0, t1, p0, p1, left)
+                mix(coherency, t0, t1, mixing)
+                pack_jones_rows(phasors, responses, mixing, t0, t1, p0, p1, left)
                 pack_jones_columns(phasors, responses, t0, t1, q0, q1, right)
                 add_block(left, right, 2 * (t1 - t0), wanted, sums, totals)
             scatter_matrix(totals, baseline_index, p0, p1, q0, q1, out)

@@ -17,7 +17,7 @@ from kernels.cpu.vector import TILE_BYTES, TILE_ROWS, add_tile_product
 Array = NDArray[Any]
 
 PANEL = 64
-"""Rows and columns of a macro tile."""
+"""Columns of a macro tile, and half the rows it has at most."""
 
 BLOCK = 128
 """Terms whose sum is held in the phasors' precision."""
@@ -29,9 +29,10 @@ OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model"
 
 
 @njit(**OPTIONS)
-def rows_per_tile(n_station: int) -> int:
-    """Rows of a macro tile: fewer where there would be too few tiles to share among threads."""
-    return min(PANEL, max(16, n_station // 8 // TILE_ROWS * TILE_ROWS))
+def rows_per_tile(n_station: int, n_threads: int) -> int:
+    """Rows of a macro tile: many, as all pack the columns anew, but enough tiles that threads share them evenly."""
+    rows = n_station * n_station // (256 * n_threads) // TILE_ROWS * TILE_ROWS
+    return min(2 * PANEL, max(2 * TILE_ROWS, rows))
 
 
 @njit(parallel=True, **OPTIONS)
@@ -131,7 +132,7 @@ def add_block(left: Array, right: Array, n_terms: int, wanted: Array, sums: Arra
     Parameters
     ----------
     left
-        Flat: (register row, BLOCK, TILE_ROWS, re and im).
+        Flat: (register row, BLOCK, re and im, TILE_ROWS).
     right
         Flat, same dtype: (register column, BLOCK, re and im, column).
     n_terms

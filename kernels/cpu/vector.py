@@ -17,20 +17,20 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-TILE_ROWS = 4
+TILE_ROWS = 8
 """Rows (left stations) of the register tile."""
 
-TILE_BYTES = 128
-"""Columns (right stations) of the register tile, in bytes: 32 of float32 or 16 of float64."""
+TILE_BYTES = 64
+"""Columns (right stations) of the register tile, in bytes: 16 of float32 or 8 of float64."""
 
 _INT64 = ir.IntType(64)
 
 
-def _register_shape() -> tuple[int, int]:
-    """Give the bytes of a vector, and the rows of two vectors whose sums fit the registers."""
+def _register_shape() -> tuple[int, int, int]:
+    """Give the bytes of a vector, and how many rows of how many vectors have sums that fit the registers."""
     if llvmlite.binding.get_host_cpu_features().get("avx512f", False):
-        return 64, 4
-    return 32, 2
+        return 64, 8, 1
+    return 32, 2, 2
 
 
 class _Emitter:
@@ -47,7 +47,7 @@ class _Emitter:
     """
 
     def __init__(self, builder: Any, scalar: Any, n_bytes: int) -> None:
-        vector_bytes, self.rows = _register_shape()
+        vector_bytes, self.rows, self.across = _register_shape()
         self.builder = builder
         self.n_bytes = n_bytes
         self.columns = TILE_BYTES // n_bytes
@@ -81,14 +81,14 @@ class _Emitter:
     def tile(self, left: Any, right: Any, sums: Any, n_terms: Any) -> None:
         """Emit the loops over the register-sized parts of the tile."""
         for row in range(0, TILE_ROWS, self.rows):
-            for column in range(0, self.columns, 2 * self.lanes):
+            for column in range(0, self.columns, self.across * self.lanes):
                 self._part(left, right, sums, n_terms, (row, column))
 
     def _part(self, left: Any, right: Any, sums: Any, n_terms: Any, corner: tuple[int, int]) -> None:
         """Emit the loop over terms of one part, its sums in registers, and add them to ``sums`` after it."""
         builder, zero = self.builder, ir.Constant(self.vector, [0.0] * self.lanes)
         rows = range(corner[0], corner[0] + self.rows)
-        columns = (corner[1], corner[1] + self.lanes)
+        columns = range(corner[1], corner[1] + self.across * self.lanes, self.lanes)
         totals = {
             (r, part, c): cgutils.alloca_once(builder, self.vector) for r in rows for part in (0, 1) for c in columns
         }
@@ -100,8 +100,8 @@ class _Emitter:
             re = {c: self.load(right, builder.add(right_row, _INT64(c))) for c in columns}
             im = {c: self.load(right, builder.add(right_row, _INT64(self.columns + c))) for c in columns}
             for r in rows:
-                a = self.splat(left, builder.add(left_row, _INT64(2 * r)))
-                b = self.splat(left, builder.add(left_row, _INT64(2 * r + 1)))
+                a = self.splat(left, builder.add(left_row, _INT64(r)))
+                b = self.splat(left, builder.add(left_row, _INT64(TILE_ROWS + r)))
                 for c in columns:
                     self.add_product(totals[r, 0, c], a, re[c])
                     self.add_product(totals[r, 0, c], b, im[c])
@@ -124,7 +124,7 @@ def add_tile_product(
     Parameters
     ----------
     left
-        Flat contiguous array, float32 or float64; from ``left_at``: (term, TILE_ROWS, re and im).
+        Flat contiguous array, float32 or float64; from ``left_at``: (term, re and im, TILE_ROWS).
     right
         Flat, same dtype; from ``right_at``: (term, re and im, column), TILE_BYTES of columns.
     n_terms

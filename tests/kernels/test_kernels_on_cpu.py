@@ -125,7 +125,7 @@ def test_common(module: ModuleType, precision: str, n_stations: int, n_terms: in
         (65, 35, "few", 5),
         (67, 9, "all", 67),
         (17, 1, "cross", 1),
-        (67, 131, "all", 4),
+        (131, 131, "all", 4),
         (197, 5, "few", 2),
     ],
 )
