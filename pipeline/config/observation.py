@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
@@ -17,11 +16,11 @@ from pipeline.config.base import (
     Duration,
     Frequency,
     Model,
-    OutputPath,
     positive,
 )
 from pipeline.config.corruptions import FlagsConfig, GainsConfig, IonosphereConfig, NoiseConfig
 from pipeline.config.image import ImageConfig
+from pipeline.config.output import OutputConfig
 from pipeline.config.sky import SkyEntry
 from pipeline.config.telescope import TelescopeConfig
 
@@ -86,19 +85,6 @@ class ComputeConfig(Model):
     smearing: Literal["both", "channel", "dump", "none"] = "both"
     route: Literal["auto", "product", "nufft"] = "auto"
     memory_bytes: Annotated[Bytes, AfterValidator(positive)] = Field(2e9, alias="memory")
-
-
-class OutputConfig(Model):
-    """Where the dataset goes."""
-
-    path: OutputPath
-
-    @field_validator("path")
-    @classmethod
-    def _named_dawn(cls, value: Path) -> Path:
-        if value.suffix != ".dawn":
-            raise ValueError(f"{value.name!r} must end in .dawn, such as '{value.stem or 'observation'}.dawn'")
-        return value
 
 
 class Config(Model):
