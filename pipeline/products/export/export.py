@@ -1,0 +1,308 @@
+"""The export of a dataset: bands shared among ranks, each a stream of blocks into a place of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pipeline.dataset.reader import Dataset, open_dataset
+from pipeline.dataset.schema import BandHeader, Block
+from pipeline.dataset.storage import check_space
+from pipeline.errors import CorruptError, DatasetError, IncompleteError
+from pipeline.parallel.topology import World, together
+from pipeline.products.export.contents import Contents, Float64
+from pipeline.products.export.measurement_set import MeasurementSet
+from pipeline.products.export.output import Output, band_file
+from pipeline.products.export.selection import Format, broken_bands, check_complete, chosen_bands
+from pipeline.products.export.uvh5 import UVH5
+from pipeline.telemetry.describe import human_bytes
+
+Progress = Callable[[int, int], None]
+
+FORMATS: dict[Format, Callable[[Path, Contents], Target]] = {"ms": MeasurementSet, "uvh5": UVH5}
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What to export, and as what.
+
+    Attributes
+    ----------
+    format
+        Of the files.
+    split
+        One file for each band, in a folder; else one, whose channels are the bands.
+    bands
+        Such as ``0-3,7``; None for all.
+    skip_incomplete
+        Read all bands through first, and leave out those that are not whole.
+    """
+
+    format: Format
+    split: bool = False
+    bands: str | None = None
+    skip_incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was made.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    bands
+        Those in it.
+    left_out
+        Those that are not whole, and why.
+    n_bytes
+        Bytes of the arrays written.
+    """
+
+    path: Path
+    bands: tuple[int, ...]
+    left_out: dict[int, DatasetError]
+    n_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        left_out = {str(band): str(error) for band, error in self.left_out.items()}
+        return {"path": str(self.path), "bands": list(self.bands), "left_out": left_out, "bytes": self.n_bytes}
+
+    def describe(self) -> str:
+        """Say it to people."""
+        return f"{self.path}: {len(self.bands)} bands, {human_bytes(self.n_bytes)}"
+
+    def incomplete(self) -> IncompleteError:
+        """Return the error that a partial export ends with."""
+        n_all = len(self.bands) + len(self.left_out)
+        return IncompleteError(f"{self.path} holds {len(self.bands)} of {n_all} bands: the others are not whole")
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """Takes the blocks of a band, and writes something of them."""
+
+    def add(self, block: Block) -> None:
+        """Take the next block."""
+
+
+class Target(Protocol):
+    """A file of one of the formats."""
+
+    @property
+    def contents(self) -> Contents:
+        """What it holds."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of its arrays."""
+
+    def lay_out(self) -> None:
+        """Make the file, on one rank."""
+
+    def sinks(self, place: int, with_rows: bool, rank: int) -> Sequence[Sink]:
+        """Return what takes the blocks of a band."""
+
+    def finish(self) -> None:
+        """Write what is known only after all bands are, on one rank."""
+
+
+def export_dataset(
+    path: Path,
+    output: Path,
+    settings: ExportSettings,
+    world: World,
+    progress: Progress | None = None,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Export a dataset; memory depends on the length of its blocks, not on that of the observation.
+
+    Parameters
+    ----------
+    path
+        The dataset.
+    output
+        Where to; it appears only once it is whole.
+    settings
+        What, and as what.
+    world
+        The ranks, each of which makes this call.
+    progress
+        Called with the blocks done and the blocks to do, on this rank.
+    overwrite
+        Replace an export that is there.
+
+    Returns
+    -------
+    ExportReport
+        The same on every rank.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset is incomplete or damaged, or the output exists or cannot be written. All ranks raise the error
+        of the first that failed, and nothing is left behind.
+    """
+    target = Output(output)
+    job = together(world.comm, lambda: _Job.open(path, target, settings, world))
+    together(world.comm, lambda: target.refuse_existing(overwrite) if world.rank == 0 else None)
+    left_out = job.find_broken() if settings.skip_incomplete else {}
+    bands = tuple(band for band in job.bands if band not in left_out)
+    if not bands:
+        raise next(iter(left_out.values()))
+    contents = job.read_headers(bands)
+    together(world.comm, lambda: job.prepare(contents) if world.rank == 0 else None)
+    try:
+        n_bytes = job.write_split(contents, progress) if settings.split else job.write_one(contents[0], progress)
+        together(world.comm, lambda: target.publish() if world.rank == 0 else None)
+    except BaseException:
+        if world.rank == 0:
+            target.discard()
+        raise
+    return ExportReport(output, bands, left_out, n_bytes)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An export, as one rank sees it."""
+
+    path: Path
+    dataset: Dataset
+    output: Output
+    settings: ExportSettings
+    world: World
+    bands: tuple[int, ...]
+
+    @classmethod
+    def open(cls, path: Path, output: Output, settings: ExportSettings, world: World) -> _Job:
+        """Look at the dataset."""
+        dataset = open_dataset(path)
+        bands = chosen_bands(settings.bands, dataset.n_bands)
+        if not settings.skip_incomplete:
+            check_complete(path, dataset, bands)
+        return cls(path, dataset, output, settings, world, bands)
+
+    def share(self, items: Sequence[int]) -> Sequence[int]:
+        """Return this rank's part of a list."""
+        rank, size = self.world.rank, self.world.size
+        return items[len(items) * rank // size : len(items) * (rank + 1) // size]
+
+    def find_broken(self) -> dict[int, DatasetError]:
+        """Return the bands that are not whole, and why."""
+        own = together(self.world.comm, lambda: broken_bands(self.dataset, self.share(self.bands)))
+        return {band: error for part in self.world.comm.allgather(own) for band, error in part.items()}
+
+    def read_headers(self, bands: tuple[int, ...]) -> list[Contents]:
+        """Return what each file is to hold; the same on every rank."""
+
+        def read() -> list[tuple[BandHeader, Float64]]:
+            return [self._look(index, self.settings.split or index == bands[0]) for index in self.share(bands)]
+
+        comm = self.world.comm
+        found = [each for part in comm.allgather(together(comm, read)) for each in part]
+        files = [[each] for each in found] if self.settings.split else [found]
+        observation = self.dataset.observation
+        return together(
+            comm, lambda: [Contents.of([header for header, _ in file], file[0][1], observation) for file in files]
+        )
+
+    def _look(self, index: int, with_times: bool) -> tuple[BandHeader, Float64]:
+        """Return a band's header and, if asked, its times, (dump, 2); nothing large is read."""
+        with self.dataset.band(index, variables=()) as band:
+            times = [block.time_utc for block in band] if with_times else []
+            return band.header, np.concatenate(times) if times else np.zeros((0, 2))
+
+    def prepare(self, contents: list[Contents]) -> None:
+        """See that there is room, and make it, on one rank."""
+        n_bytes = sum(self._target(self.output.partial, each).n_bytes for each in contents)
+        check_space(self.output.path, n_bytes)
+        self.output.prepare(as_folder=self.settings.split)
+
+    def _target(self, path: Path, contents: Contents) -> Target:
+        return FORMATS[self.settings.format](path, contents)
+
+    def write_split(self, contents: list[Contents], progress: Progress | None) -> int:
+        """Write a file for each of this rank's bands; return the bytes of all ranks'."""
+        own = [contents[index] for index in self.share(range(len(contents)))]
+        counter = self._counter([each.bands[0] for each in own], progress)
+
+        def write() -> int:
+            n_bytes = 0
+            for each in own:
+                path = self.output.partial / band_file(each.bands[0], f".{self.settings.format}")
+                target = self._target(path, each)
+                target.lay_out()
+                self._stream(target, 0, counter)
+                target.finish()
+                n_bytes += target.n_bytes
+            return n_bytes
+
+        return sum(self.world.comm.allgather(together(self.world.comm, write)))
+
+    def write_one(self, contents: Contents, progress: Progress | None) -> int:
+        """Write this rank's bands into the one file; return its bytes."""
+        comm, first_rank = self.world.comm, self.world.rank == 0
+        target = self._target(self.output.partial, contents)
+        together(comm, lambda: target.lay_out() if first_rank else None)
+        places = self.share(range(len(contents.bands)))
+        counter = self._counter([contents.bands[place] for place in places], progress)
+
+        def write() -> list[str]:
+            return [self._stream(target, place, counter) for place in places]
+
+        digests = [each for part in comm.allgather(together(comm, write)) for each in part]
+
+        def finish() -> None:
+            _check_alike(contents.bands, digests)
+            target.finish()
+
+        together(comm, lambda: finish() if first_rank else None)
+        return target.n_bytes
+
+    def _counter(self, bands: list[int], progress: Progress | None) -> _Counter:
+        return _Counter(sum(self.dataset.manifest.bands[band].steps for band in bands), progress)
+
+    def _stream(self, target: Target, place: int, counter: _Counter) -> str:
+        """Write one band, block by block; return a digest of its times and uvw."""
+        index, digest = target.contents.bands[place], hashlib.sha256()
+        with ExitStack() as stack:
+            band = stack.enter_context(self.dataset.band(index))
+            sinks = [stack.enter_context(sink) for sink in target.sinks(place, place == 0, self.world.rank)]
+            for block in band:
+                for sink in sinks:
+                    sink.add(block)
+                digest.update(block.time_utc.tobytes())
+                digest.update(block.station_uvw.tobytes())
+                counter.step()
+        return digest.hexdigest()
+
+
+@dataclass
+class _Counter:
+    """Counts blocks for a progress bar."""
+
+    n_blocks: int
+    progress: Progress | None
+    n_done: int = 0
+
+    def step(self) -> None:
+        self.n_done += 1
+        if self.progress is not None:
+            self.progress(self.n_done, self.n_blocks)
+
+
+def _check_alike(bands: tuple[int, ...], digests: list[str]) -> None:
+    """Raise unless all bands have the same times and uvw: the rows of one file have one."""
+    for band, digest in zip(bands, digests, strict=True):
+        if digest != digests[0]:
+            raise CorruptError(
+                f"band {band}: its times or uvw differ from band {bands[0]}'s, so they cannot be channels of one file; "
+                "export with --split, and look at how the dataset was made"
+            )
