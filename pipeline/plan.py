@@ -212,7 +212,7 @@ def kept_response_bytes(layout: Layout, sizes: Sizes, n_dumps: int, allowed: flo
         return 0
     cells = -(-n_dumps // sizes.cell_dumps)
     channels = -(-layout.channels_per_node // layout.ranks_per_node)
-    return min(4 * 64 * sizes.n_kinds * sizes.n_sources * cells * channels, int(allowed / 10))
+    return int(min(4 * 64 * sizes.n_kinds * sizes.n_sources * cells * channels, allowed / 10))
 
 
 def band_decorrelation(n_channels: int, width_hz: float, baseline_m: float, angle_rad: float) -> float:

@@ -7,6 +7,7 @@ writes block i - 1.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from pipeline.dataset.manifest import create_dataset, finish_dataset
 from pipeline.dataset.writer import is_mpi_build
@@ -25,7 +26,13 @@ from pipeline.telemetry.timing import Timers
 from pipeline.writing import Writing
 
 
-def run(prepared: Prepared, world: World, overwrite: bool, style: Style) -> Report:
+def run(
+    prepared: Prepared,
+    world: World,
+    overwrite: bool,
+    style: Style,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Report:
     """Make a dataset.
 
     Parameters
@@ -38,6 +45,8 @@ def run(prepared: Prepared, world: World, overwrite: bool, style: Style) -> Repo
         Replace a dataset that is there.
     style
         How the first rank shows progress.
+    clock
+        What stages are timed by; each is one thread's.
 
     Returns
     -------
@@ -59,7 +68,7 @@ def run(prepared: Prepared, world: World, overwrite: bool, style: Style) -> Repo
             create_dataset(config.output.path, text, new_manifest(prepared, text), overwrite)
 
     together(world.comm, create)
-    timers = Timers()
+    timers = Timers(clock)
     start = time.perf_counter()
     with Topology(world, prepared.plan.layout) as topology, guarded(world), blas_on_one_thread():
         role = topology.role

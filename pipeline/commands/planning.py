@@ -15,10 +15,19 @@ def plan(
     ranks_per_node: Annotated[
         int | None, typer.Option("--ranks-per-node", min=1, help="Ranks on a node; default: all on one.")
     ] = None,
+    machine: Annotated[
+        str | None, typer.Option("--machine", help="What ranks run on: a file of dawnstream bench -o, or a name.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads of a rank; default: as that machine was measured.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run would do, hold and write, without doing it."""
+    """Say what a run would do, hold, write and take, without doing it."""
     from pipeline.config.file import load_config
+    from pipeline.costs.machine import machine_for
+    from pipeline.costs.observed import task_of
+    from pipeline.costs.runtime import run_time
     from pipeline.inputs import load_inputs
     from pipeline.plan import make_plan
     from pipeline.telemetry.describe import describe_plan, ownership
@@ -26,10 +35,13 @@ def plan(
     loaded = load_config(config)
     inputs = load_inputs(loaded)
     made = make_plan(loaded, inputs.sizes, ranks, ranks_per_node or ranks)
+    on = machine_for(loaded.compute.backend, machine)
+    time = run_time(made, task_of(loaded, inputs, made), on, loaded.compute.precision, threads or on.threads)
     if as_json:
-        print_json({**made.as_dict(), "notes": inputs.notes, "ownership": ownership(made)})
+        described = {"time": time.as_dict(), "notes": inputs.notes, "ownership": ownership(made)}
+        print_json({**made.as_dict(), **described})
     else:
-        print(describe_plan(loaded, inputs, made))
+        print(describe_plan(loaded, inputs, made, time))
 
 
 def check(config: ConfigPath) -> None:

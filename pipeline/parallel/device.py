@@ -109,6 +109,10 @@ class Device(ABC):
     def memory_bytes(self) -> int | None:
         """Free memory of the device; None where it is the host's."""
 
+    def properties(self) -> dict[str, Any] | None:
+        """Give what the hardware says of itself, with CUDA's names of attributes; None where it says nothing."""
+        return None
+
     @abstractmethod
     def describe(self) -> str:
         """Say in one line what runs here and why."""
@@ -242,6 +246,15 @@ class CudaDevice(Device):
             return None
         free: int = self._cuda.current_context().get_memory_info().free
         return free
+
+    def properties(self) -> dict[str, Any] | None:
+        """Give capability, multiprocessors, clocks (kHz) and width of the bus (bits); None in the simulator."""
+        self._make_ready()
+        if _is_simulator():
+            return None
+        device = self._cuda.get_current_device()
+        names = ("MULTIPROCESSOR_COUNT", "CLOCK_RATE", "MEMORY_CLOCK_RATE", "GLOBAL_MEMORY_BUS_WIDTH")
+        return {"capability": device.compute_capability, **{name: getattr(device, name) for name in names}}
 
     def describe(self) -> str:
         """Say which device, which precision and why CUDA."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.costs.machine import Machine, default_machine
+from pipeline.costs.stages import Counts, product_of
 from pipeline.errors import ConfigError
 from pipeline.observation.smearing import MAX_NODES, Nodes, half_turns, nodes_within
 from pipeline.plan import TRANSFORM_SHARE
 from pipeline.prediction.terms import Chunk, split
-from pipeline.prediction.transform import Cost, cost
+from pipeline.prediction.transform import Grid, grid
 
 if TYPE_CHECKING:
     from pipeline.config.observation import Config
@@ -22,11 +24,6 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-
-#: Baselines times terms a second of the product of an unpolarised sky on two cores, phasors included (docs/kernels.md).
-_PRODUCT_RATE = 4e9
-#: A GPU does the product so much faster; the transform stays on the host.
-_GPU_FACTOR = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +36,14 @@ class Transformed:
         (source,) int64: their indices in the sky.
     in_channel, in_dump
         Nodes over a channel's width and a dump's length.
-    memory_bytes
-        What one transform holds.
+    n_cells, memory_bytes
+        Of the grid of one transform, and what it holds.
     """
 
     sources: Int64
     in_channel: int
     in_dump: int
+    n_cells: float
     memory_bytes: int
 
 
@@ -149,16 +147,15 @@ def choose_routes(config: Config, sky: Sky, response: StationResponse, n_baselin
         wide = np.zeros(part.n_sources, bool) if part.shape_rad is None else part.shape_rad[:, 0] > 0
         extended.append(sources[wide])
         some = sources[~wide]
-        is_scalar = response.is_scalar and part.is_unpolarised and sky.is_unpolarised
-        n_products = 1 if is_scalar else 4
         if asked == "product" or obstacle or not len(some):
             points.append(some)
             continue
-        one = _transform_cost(config, sky, some, longest_m, n_baselines)
-        way = Transformed(some, int(nodes.in_channel[some].max()), int(nodes.in_dump[some].max()), one.memory_bytes)
-        by_transform = one.seconds * way.in_channel * way.in_dump * n_products
+        one = _grid(config, sky, some, longest_m)
+        in_channel, in_dump = int(nodes.in_channel[some].max()), int(nodes.in_dump[some].max())
+        way = Transformed(some, in_channel, in_dump, one.n_cells, one.memory_bytes)
         n_terms = int((nodes.in_channel[some] * nodes.in_dump[some]).sum())
-        by_product = n_terms * n_baselines * n_products / _rate(config)
+        is_intensity = response.is_scalar and sky.is_unpolarised
+        by_transform, by_product = _seconds(config, way, n_terms, len(response.kind), n_baselines, is_intensity)
         fits = one.memory_bytes <= TRANSFORM_SHARE * config.compute.memory_bytes
         if asked == "nufft" and not fits:
             raise ConfigError(
@@ -187,15 +184,41 @@ def _obstacle(config: Config, response: StationResponse) -> str:
     return ""
 
 
-def _rate(config: Config) -> float:
-    return _PRODUCT_RATE * (_GPU_FACTOR if config.compute.backend == "cuda" else 1)
+def _seconds(
+    config: Config, way: Transformed, n_terms: int, n_stations: int, n_baselines: int, is_intensity: bool
+) -> tuple[float, float]:
+    """Return the seconds of a channel and dump by transform and by product, by the cost model (docs/costs.md)."""
+    kernels, host = _deciding(config.compute.backend)
+    product = product_of(1, n_stations, True, is_intensity)
+    counts: Counts = {
+        ("phasors", "term-station"): n_terms * n_stations,
+        (product, "term-cell"): n_terms * n_baselines,
+        (product, "term-station"): n_terms * n_stations,
+    }
+    n_sums = way.in_channel * way.in_dump * (1 if is_intensity else 4)
+    transforms: Counts = {
+        ("transform", "grid cell"): n_sums * way.n_cells,
+        ("transform", "point"): n_sums * (len(way.sources) + n_baselines),
+    }
+    by_product = kernels.time(counts, config.compute.precision, kernels.threads)
+    # Each takes one thread, and as many dumps as there are threads are transformed at once.
+    by_transform = host.time(transforms, config.compute.precision, host.threads)
+    return sum(by_transform.values()) / host.threads, sum(by_product.values())
 
 
-def _transform_cost(config: Config, sky: Sky, sources: Int64, longest_m: float, n_baselines: int) -> Cost:
+def _deciding(backend: str) -> tuple[Machine, Machine]:
+    """Return the machines whose figures decide for kernels and for the host.
+
+    They are those that come with Dawnstream, whatever the run has: the way of a sum decides its bits, and those must
+    not depend on where it ran or on what was measured there. A transform stays on the host.
+    """
+    return default_machine(backend), default_machine("cpu")
+
+
+def _grid(config: Config, sky: Sky, sources: Int64, longest_m: float) -> Grid:
     centre, spectrum = config.phase_centre, config.spectrum
     lmn = _about_lmn(sky.ra_rad[sources], sky.dec_rad[sources], centre.ra_rad, centre.dec_rad)
-    highest_hz = spectrum.start_hz + spectrum.channels * spectrum.width_hz
-    return cost(lmn, longest_m, highest_hz, n_baselines)
+    return grid(lmn, longest_m, spectrum.start_hz + spectrum.channels * spectrum.width_hz)
 
 
 def _about_lmn(ra_rad: Float64, dec_rad: Float64, ra0_rad: float, dec0_rad: float) -> Float64:
@@ -208,7 +231,7 @@ def _about_lmn(ra_rad: Float64, dec_rad: Float64, ra0_rad: float, dec0_rad: floa
 
 def _note(index: int, n_sources: int, way: str, seconds: float, other: str, other_seconds: float) -> str:
     return (
-        f"sky[{index}]: {n_sources:,} sources summed by {way}, about {seconds:.2g} s a channel and dump on two cores; "
+        f"sky[{index}]: {n_sources:,} sources summed by {way}, about {seconds:.2g} s a channel and dump; "
         f"by {other} about {other_seconds:.2g} s"
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.config.observation import Config
+    from pipeline.costs.runtime import RunTime
     from pipeline.dataset.verify import VerifyReport
     from pipeline.inputs import Inputs
     from pipeline.plan import Plan
@@ -88,8 +89,59 @@ def _smearing(config: Config, inputs: Inputs) -> str:
     )
 
 
-def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
-    """Say what a run will do, hold and write."""
+def _sum(inputs: Inputs) -> str:
+    """Say which kernel sums points, and why."""
+    from pipeline.costs.stages import STATIONS_PER_KIND, product_of
+
+    sizes, response = inputs.sizes, inputs.response
+    if not sizes.n_terms:
+        return "Fourier transforms alone"
+    product = product_of(
+        sizes.n_kinds, sizes.n_stations, response.is_scalar, response.is_scalar and inputs.sky.is_unpolarised
+    )
+    per_kind = f"{sizes.n_stations / sizes.n_kinds:.3g} stations of a kind, it pays from {STATIONS_PER_KIND} on"
+    why = {
+        "unpolarised": "stations answer with numbers and no source is polarised, so one product makes all",
+        "common": "four products: stations all answer alike, or with numbers",
+        "few kinds": f"four products, kind by kind: {per_kind}",
+        "all different": f"eight products, station by station: {per_kind}",
+    }
+    return f"{product}: {why[product]}"
+
+
+def human_seconds(seconds: float) -> str:
+    """Write a length of time, to two figures.
+
+    Examples
+    --------
+    >>> human_seconds(0.0123), human_seconds(59.0), human_seconds(7000.0)
+    ('0.012 s', '59 s', '1.9 h')
+    """
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size or (unit == "h" and seconds >= size):
+            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
+    return f"{float(f'{seconds:.2g}'):g} s"
+
+
+def _run_time(time: RunTime) -> list[tuple[str, str]]:
+    """Say how long a run takes, and what that rests on."""
+    parts = {
+        "predicting": time.predict_s,
+        "averaging": time.average_s,
+        "exchange": time.exchange_s,
+        "writing": time.write_s,
+    }
+    most = sorted(time.stages.items(), key=lambda item: -item[1])[:4]
+    return [
+        ("time", f"{human_seconds(time.whole_s)}, {time.node_hours:.2g} node-hours, {time.rank_hours:.2g} rank-hours"),
+        ("of a rank", ", ".join(f"{name} {human_seconds(seconds)}" for name, seconds in parts.items())),
+        ("most in", ", ".join(f"{name} {human_seconds(seconds)}" for name, seconds in most)),
+        *[("assumed" if number == 0 else "", line) for number, line in enumerate(time.assumed)],
+    ]
+
+
+def describe_plan(config: Config, inputs: Inputs, plan: Plan, time: RunTime) -> str:
+    """Say what a run will do, hold, write and take."""
     layout, sizes = plan.layout, plan.sizes
     edge_deg = math.degrees(config.image.size * config.image.cell_rad / 2)
     seconds = plan.n_dumps * config.time.integration_s
@@ -102,6 +154,7 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
         ("sky", counted(sizes.n_sources, "source")),
         *[("", note) for note in inputs.notes],
         ("smearing", _smearing(config, inputs)),
+        ("sum", _sum(inputs)),
         ("channels", f"{layout.n_channels:,} in {counted(layout.n_bands, 'band')} of {layout.channels_per_band}"),
         ("machine", f"{counted(layout.n_ranks, 'rank')} on {counted(layout.n_nodes, 'node')}"),
         ("groups", f"{counted(layout.n_groups, 'group')} of {counted(layout.nodes_per_group, 'node')}"),
@@ -119,6 +172,7 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan) -> str:
             f"{plan.decorrelation:.2%} of the amplitude at the image's edge, {edge_deg:.2f} deg off, on the longest "
             "baseline, from averaging channels",
         ),
+        *_run_time(time),
     ]  # fmt: skip
     lines = [rows(pairs), "", "rank  node  group  bands        channels of a band"]
     for owned in ownership(plan, _MOST_RANKS_LISTED):

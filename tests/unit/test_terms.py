@@ -96,7 +96,12 @@ def config(route="auto", memory_bytes=2e9, smearing="both", accuracy=1e-6, integ
         spectrum=SimpleNamespace(start_hz=150e6, width_hz=5425.347, channels=144),
         time=SimpleNamespace(integration_s=integration_s),
         compute=SimpleNamespace(
-            route=route, memory_bytes=memory_bytes, smearing=smearing, accuracy=accuracy, backend="cpu"
+            route=route,
+            memory_bytes=memory_bytes,
+            smearing=smearing,
+            accuracy=accuracy,
+            backend="cpu",
+            precision="mixed",
         ),
         ionosphere=ionosphere,
     )

@@ -40,7 +40,8 @@ class ApertureArray(StationResponse):
         self.extent_m = max(_extent_m(elements) for elements in layouts.elements)
         self._element = element
         self._element_enu = np.concatenate(layouts.elements)
-        self._weight = np.ones(len(self._element_enu), np.complex128)
+        self.n_elements = len(self._element_enu)
+        self._weight = np.ones(self.n_elements, np.complex128)
         self._first = np.cumsum([0, *(len(elements) for elements in layouts.elements)], dtype=np.int64)
         self._spread_m = max(_spread_m(elements) for elements in layouts.elements)
 

@@ -77,8 +77,11 @@ class StationResponse(ABC):
     extent_m
         How large a station is (a dish's diameter, twice the distance of the farthest element from the middle), m;
         zero where the response is not that of an aperture. How fast a response changes, `rates` says.
+    n_elements
+        Elements that are added up, of all kinds of station together; zero where there are none.
     """
 
+    n_elements: int = 0
     kind: npt.NDArray[np.int32]
     is_scalar: bool
     extent_m: float

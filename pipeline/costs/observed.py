@@ -1,0 +1,140 @@
+"""From a configuration and its inputs to the plain numbers a cost is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.costs.stages import TILE_BYTES, TILE_ROWS, real_bytes
+from pipeline.costs.task import Summed, Task
+
+if TYPE_CHECKING:
+    from pipeline.config.observation import Config
+    from pipeline.inputs import Inputs
+    from pipeline.plan import Plan
+    from pipeline.prediction.terms import Chunk
+
+Float64 = npt.NDArray[np.float64]
+
+#: Moments of an observation at which its sources are counted.
+_N_MOMENTS = 9
+_PATTERNS = {"isotropic": "plain", "gaussian": "beam", "airy": "beam", "dipole": "matrix", "uvbeam": "matrix"}
+#: Chebyshev moments at which an interpolated response is worked out (pipeline/prediction/responses.py).
+_RESPONSE_MOMENTS = 4
+
+
+def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
+    """Say what predicting one channel of one dump is, on average over the dumps.
+
+    Parameters
+    ----------
+    config, inputs, plan
+        The observation. Blocks, and what is kept of responses, are the plan's.
+    """
+    up = _shares_up(config, inputs)
+    routes, sizes = inputs.routes, inputs.sizes
+    chunks = {kind: [one for one in routes.chunks if one.is_extended == kind] for kind in (False, True)}
+    station = config.telescope.station
+    pattern = station.element.type if station.type == "aperture-array" else station.type
+    transform = _transform(inputs, up)
+    return Task(
+        n_stations=sizes.n_stations,
+        n_baselines=sizes.n_baselines,
+        n_cells=cells_of(inputs.baselines, TILE_BYTES // real_bytes(config.compute.precision)),
+        n_sources=sizes.n_sources,
+        n_epochs=sizes.n_epochs,
+        points=_summed(chunks[False], up),
+        extended=_summed(chunks[True], up),
+        n_kinds=sizes.n_kinds,
+        is_scalar=inputs.response.is_scalar,
+        is_intensity=inputs.response.is_scalar and inputs.sky.is_unpolarised,
+        pattern=_PATTERNS[pattern],
+        n_elements=inputs.response.n_elements,
+        evaluations=evaluations(sizes.cell_dumps, plan.n_dumps, plan.block_dumps, _is_all_kept(plan)),
+        is_interpolated=sizes.cell_dumps > 1,
+        transform_sources=transform[0],
+        transform_cells=transform[1],
+        transform_points=transform[2],
+        has_screen=inputs.instrument.ionosphere is not None,
+        has_gains=inputs.instrument.gains is not None,
+        has_noise=inputs.instrument.noise is not None,
+        channels_per_item=plan.layout.channels_per_item,
+        block_dumps=plan.block_dumps,
+    )
+
+
+def cells_of(baselines: npt.NDArray[np.int32], columns: int) -> int:
+    """Count the pairs of stations in the tiles of 4 rows by `columns` that hold a kept baseline."""
+    rows, across = baselines[:, 0].astype(np.int64) // TILE_ROWS, baselines[:, 1].astype(np.int64) // columns
+    return len(np.unique(rows * (across.max(initial=0) + 1) + across)) * TILE_ROWS * columns
+
+
+def evaluations(cell_dumps: int, n_dumps: int, block_dumps: int, is_kept: bool) -> float:
+    """Return how often a response is worked out, per channel and dump.
+
+    Parameters
+    ----------
+    cell_dumps
+        Dumps that share four moments; one: every dump has its own.
+    n_dumps, block_dumps
+        Dumps of the observation and of a block.
+    is_kept
+        Whether what one block worked out is there for the next.
+    """
+    if cell_dumps == 1:
+        return 1.0
+    n_cells = -(-n_dumps // cell_dumps)
+    if is_kept:
+        return _RESPONSE_MOMENTS * n_cells / n_dumps
+    starts = range(0, n_dumps, block_dumps)
+    visits = sum((min(start + block_dumps, n_dumps) - 1) // cell_dumps - start // cell_dumps + 1 for start in starts)
+    return _RESPONSE_MOMENTS * visits / n_dumps
+
+
+def _is_all_kept(plan: Plan) -> bool:
+    """Whether the responses of all of a band's channels find room, from one block to the next."""
+    from pipeline.plan import kept_response_bytes
+
+    return plan.kept_bytes >= kept_response_bytes(plan.layout, plan.sizes, plan.n_dumps, math.inf)
+
+
+def _summed(chunks: list[Chunk], up: Float64) -> Summed:
+    sources = terms = epochs = 0.0
+    for chunk in chunks:
+        share = up[chunk.sources]
+        sources += float(share.sum())
+        terms += float((share * chunk.nodes.in_channel * chunk.nodes.in_dump).sum())
+        epochs += float((share * chunk.nodes.in_dump).sum())
+    return Summed(sources, terms, epochs, len(chunks))
+
+
+def _transform(inputs: Inputs, up: Float64) -> tuple[float, float, float]:
+    """Return sources, cells and points of Fourier transforms, a node and polarisation each."""
+    sources = cells = points = 0.0
+    n_products = 1 if inputs.response.is_scalar and inputs.sky.is_unpolarised else 4
+    for part in inputs.routes.transformed:
+        n_sums = part.in_channel * part.in_dump * n_products
+        seen = float(up[part.sources].sum())
+        sources += seen
+        cells += n_sums * part.n_cells
+        points += n_sums * (seen + inputs.sizes.n_baselines)
+    return sources, cells, points
+
+
+def _shares_up(config: Config, inputs: Inputs) -> Float64:
+    """Return the share of the dumps in which each source is above the horizon, (source,) float64, about.
+
+    Mean sidereal time and ICRS directions: half a degree is near enough here, and loads no astrometry. Greenwich mean
+    sidereal time is 280.46062 deg + 360.98564736629 deg a day since JD 2451545.0 [Explanatory Supplement, 1992, 2.24].
+    """
+    day, fraction = config.time.start_utc
+    elapsed = np.linspace(0, config.time.dumps * config.time.integration_s / 86400, _N_MOMENTS)
+    turned = 280.46062 + 360.98564736629 * (day + fraction - 51544.5 + elapsed)
+    sky, telescope = inputs.sky, inputs.telescope
+    hour_angle = np.radians(turned)[:, np.newaxis] + telescope.longitude_rad - sky.ra_rad
+    cosines = np.cos(sky.dec_rad) * math.cos(telescope.latitude_rad) * np.cos(hour_angle)
+    share: Float64 = (cosines + np.sin(sky.dec_rad) * math.sin(telescope.latitude_rad) > 0).mean(axis=0)
+    return share

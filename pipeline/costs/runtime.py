@@ -1,0 +1,173 @@
+"""How long a run takes: the cost of what the busiest rank does, and how its stages overlap. Plain numbers only."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pipeline.costs.machine import Machine
+from pipeline.costs.stages import KERNELS, Counts, Precision, added, times
+from pipeline.costs.task import Task, count_channel, count_directions
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
+
+#: Bytes of a sample of a baseline: four complex64 and a float32 weight.
+_CELL_BYTES = 36
+#: What a node's network takes in, where nothing was measured: 100 Gbit/s.
+NETWORK_BYTES_PER_S = 12.5e9
+
+
+@dataclasses.dataclass(frozen=True)
+class RunTime:
+    """The time a run is expected to take, without start-up and compiling.
+
+    Attributes
+    ----------
+    stages
+        Seconds of every stage on the busiest rank, were it alone.
+    predict_s, average_s, exchange_s, write_s
+        Of the stages that overlap, on the busiest rank.
+    fill_s
+        Of what cannot overlap: the averages and the writing of the last block.
+    whole_s
+        From the first block to the last byte.
+    rank_hours, node_hours
+        Of all ranks and nodes.
+    assumed
+        What all this rests on.
+    """
+
+    stages: dict[str, float]
+    predict_s: float
+    average_s: float
+    exchange_s: float
+    write_s: float
+    fill_s: float
+    whole_s: float
+    rank_hours: float
+    node_hours: float
+    assumed: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return dataclasses.asdict(self)
+
+
+def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, threads: int) -> RunTime:
+    """Predict how long a run takes.
+
+    Parameters
+    ----------
+    plan, task
+        What is done.
+    machine, precision, threads
+        What a rank runs on, the precision, and the rank's threads.
+
+    Raises
+    ------
+    PlanError
+        If the machine has no figure for something.
+
+    Notes
+    -----
+    Three threads of a rank predict, average and write; the slowest sets the pace. On a CPU they share the cores with
+    the kernels, so that no run is faster than all work spread over all threads.
+    """
+    channel = times(count_channel(task), plan.layout.busiest_channels * plan.n_dumps)
+    directions = times(count_directions(task), _bands(plan) * plan.n_dumps)
+    stages = machine.time(added(channel, directions), precision, threads)
+    at_once = min(threads, plan.block_dumps)
+    # Dumps of a block are transformed at the same time, a thread each.
+    transform = stages.pop("transform", 0.0) / at_once
+    behind = machine.time(added(count_averages(plan), count_writing(plan)), precision, threads)
+    exchange = _exchange_s(plan, machine)
+    kernels = sum(seconds for stage, seconds in stages.items() if stage in KERNELS)
+    host, average, write = sum(stages.values()) - kernels, behind["average"], behind["write"]
+    held = threads if machine.backend == "cpu" else 0
+    # Seconds of all cores.
+    spent = kernels * held + transform * at_once + host + average + exchange + write
+    predict = kernels + transform + host
+    fill = (average + exchange + write) / (_bands(plan) * plan.n_blocks)
+    whole = max(max(predict, average + exchange, write) + fill, spent / threads)
+    hours = whole / 3600
+    return RunTime(
+        stages={**stages, "transform": transform, **behind, "exchange": exchange},
+        predict_s=predict,
+        average_s=average,
+        exchange_s=exchange,
+        write_s=write,
+        fill_s=fill,
+        whole_s=whole,
+        rank_hours=hours * plan.layout.n_ranks,
+        node_hours=hours * plan.layout.n_nodes,
+        assumed=_assumed(plan, machine, threads),
+    )
+
+
+def count_averages(plan: Plan) -> Counts:
+    """Count the averaging of the busiest rank: of a node's items, across nodes, the division and the copy."""
+    layout, n = plan.layout, plan.sizes.n_baselines
+    slice_1 = -(-n // layout.ranks_per_node)
+    slice_2 = -(-slice_1 // layout.nodes_per_group)
+    is_on_node = layout.node > layout.channels_per_item
+    items = sum(layout.items_per_rank()) * slice_1 * is_on_node + layout.group * slice_2 * (layout.group > 1)
+    n_bands = _bands(plan)
+    return {
+        ("average", "item-baseline"): n_bands * plan.n_dumps * items,
+        ("average", "baseline"): n_bands * plan.n_dumps * slice_2,
+        ("average", "call"): n_bands * plan.n_blocks,
+    }
+
+
+def count_writing(plan: Plan) -> Counts:
+    """Count what the busiest rank writes: the ranks of a group take turns from band to band."""
+    layout = plan.layout
+    n_bands = -(-_bands(plan) // (layout.ranks_per_node * layout.nodes_per_group))
+    return {
+        ("write", "band"): n_bands,
+        ("write", "step"): n_bands * plan.n_blocks,
+        ("write", "byte"): n_bands * plan.n_dumps * plan.sizes.n_baselines * _CELL_BYTES,
+    }
+
+
+def exchanged_bytes(plan: Plan) -> tuple[int, int]:
+    """Return what the busiest rank sends over all dumps: to ranks of its node, and to other nodes."""
+    layout, n = plan.layout, plan.sizes.n_baselines
+    ranks, nodes = layout.ranks_per_node, layout.nodes_per_group
+    slice_1 = -(-n // ranks)
+    slice_2 = -(-slice_1 // nodes)
+    cells = _bands(plan) * plan.n_dumps * _CELL_BYTES
+    near = max(layout.items_per_rank()) * (n - n // ranks) if ranks > 1 else 0
+    far = layout.sextets_per_node * (slice_1 - slice_1 // nodes) if nodes > 1 else 0
+    # The gather of a band on the rank that writes it.
+    near += slice_2 if ranks * nodes > 1 and nodes == 1 else 0
+    far += slice_2 if nodes > 1 else 0
+    return near * cells, far * cells
+
+
+def _exchange_s(plan: Plan, machine: Machine) -> float:
+    """Return the seconds of exchanges: three passes through memory on a node, and the network between nodes."""
+    near, far = exchanged_bytes(plan)
+    ranks = plan.layout.ranks_per_node
+    memory = machine.host_bytes_per_s / ranks
+    return 3 * near / memory + far * ranks / NETWORK_BYTES_PER_S
+
+
+def _bands(plan: Plan) -> int:
+    """Return the bands of the busiest group."""
+    return -(-plan.layout.n_bands // plan.layout.n_groups)
+
+
+def _assumed(plan: Plan, machine: Machine, threads: int) -> tuple[str, ...]:
+    """Say what the time rests on."""
+    measured = f"measured on {machine.measured}" if machine.measured else "not measured"
+    load = f" at load {machine.load:.1f}" if machine.load is not None else ""
+    said = [f"{machine.name}, {measured}{load}; {threads} thread{'s' * (threads > 1)} a rank", *machine.assumed]
+    if plan.layout.nodes_per_group > 1:
+        said.append(f"network of {NETWORK_BYTES_PER_S / 1e9:g} GB/s a node, not measured")
+    if plan.layout.ranks_per_node * plan.layout.nodes_per_group > 1:
+        said.append("exchange on a node as three passes through memory, not measured")
+    if plan.layout.n_groups > 1:
+        said.append("every rank that writes has a disk as fast as the one measured")
+    return tuple(said)
