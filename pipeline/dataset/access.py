@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipeline.dataset.decode import read_header
 from pipeline.dataset.manifest import read_manifest
 from pipeline.dataset.schema import CHECKS, VARIABLES, BandHeader, Block
+from pipeline.dataset.select import Indices
 from pipeline.dataset.source import REMEDY
-from pipeline.dataset.step import read_step
+from pipeline.dataset.step import Part, begin_block, read_block
 from pipeline.dataset.storage import adios_reason
 from pipeline.errors import CorruptError, DatasetError, IncompleteError
 
@@ -90,8 +91,16 @@ class BandAccess:
             self._opened()
             return self._edges
 
-    def read(self, step: int, variables: tuple[str, ...]) -> Block:
-        """Read variables of a step, whole, and compare their checksums.
+    def read(
+        self,
+        step: int,
+        variables: tuple[str, ...],
+        *,
+        dumps: range | None = None,
+        baselines: Indices | None = None,
+        verify: bool = True,
+    ) -> Block:
+        """Read variables of a step.
 
         Parameters
         ----------
@@ -99,6 +108,13 @@ class BandAccess:
             Which step, from 0.
         variables : tuple of str
             The variables to read; ``dump`` always is. The others become empty arrays.
+        dumps : range, optional
+            Dumps of the observation within this step; default: all of the step.
+        baselines : (baseline,) int64, optional
+            Baselines, ascending, each once; default: all.
+        verify : bool
+            Compare the checksums of ``vis`` and ``weight``: then all of the step's that the writers of these baselines
+            wrote is read, else only what was asked for. Checksums of the others are always compared.
         """
         with self._lock:
             header = self._opened()
@@ -108,8 +124,9 @@ class BandAccess:
                     handle = self._io.inquire_variable(variable.name)
                     if handle is not None:
                         handle.set_step_selection([step, 1])
-                first = int(self._edges[step])
-                return read_step(self._io, self._engine, header, {"dump", *variables}, first, str(self._path))
+                begun = begin_block(self._io, self._engine, header, int(self._edges[step]), str(self._path))
+                part = Part(frozenset({"dump", *variables}), dumps or begun.dumps, baselines, verify)
+                return read_block(self._io, self._engine, begun, part)
 
             block, wrong = self._guarded(look)
         if wrong:
@@ -142,7 +159,8 @@ class BandAccess:
         self._io.set_engine("BP5")
         # As the stream: ADIOS2's usual way to read files waits for ever for bytes that were cut off.
         self._io.add_transport("File", {"Library": "stdio"})
-        self._io.set_parameters({"OpenTimeoutSecs": "0"})
+        # One thread: starting threads for a step's small arrays, each with files of its own, takes longer than reading.
+        self._io.set_parameters({"OpenTimeoutSecs": "0", "Threads": "1"})
         return self._io.open(str(self._path), adios2.Mode.ReadRandomAccess)
 
     def _checked_header(self, engine: Any) -> BandHeader:

@@ -18,6 +18,9 @@ Positions = NDArray[np.int64]
 Key = int | slice | Positions
 """What one axis may be indexed with."""
 
+Places = range | Positions
+"""Indices along an axis; of many that follow each other a range, which takes no time to make or to look at."""
+
 
 @dataclass(frozen=True, eq=False)
 class BandPart:
@@ -33,11 +36,16 @@ class BandPart:
 
 def band_part(path: Path, index: int, first: int, stop: int) -> BandPart:
     """Return the part that band `index` of the dataset at `path` is."""
-    return BandPart(CachingFileManager(BandAccess, str(path), index), first, stop)
+    # With a mode, which files have: without one xarray's manager forgets in another process that there is none.
+    return BandPart(CachingFileManager(_open, str(path), index, mode="r"), first, stop)
+
+
+def _open(path: str, index: int, mode: str) -> BandAccess:
+    return BandAccess(path, index)
 
 
 class StepArray(BackendArray):
-    """A variable over all steps of all bands. Reading takes the steps that hold what is asked for, whole.
+    """A variable over all steps of all bands, of which only the steps that are asked for are read.
 
     Parameters
     ----------
@@ -47,12 +55,17 @@ class StepArray(BackendArray):
         The bands. A variable without a channel axis is read from the first.
     shape, dtype
         Of the whole.
+    verify : bool
+        Compare the checksums of visibilities and weights, for which whole steps are read.
     """
 
-    def __init__(self, name: str, parts: Sequence[BandPart], shape: tuple[int, ...], dtype: str) -> None:
+    def __init__(
+        self, name: str, parts: Sequence[BandPart], shape: tuple[int, ...], dtype: str, verify: bool = True
+    ) -> None:
         self._name = name
         self._has_channel = name in ("vis", "weight")
         self._parts = tuple(parts) if self._has_channel else (BandPart(parts[0].manager, 0, 1),)
+        self._verify = verify
         self.shape = shape
         self.dtype = np.dtype(dtype)
 
@@ -63,41 +76,63 @@ class StepArray(BackendArray):
 
     def _read(self, key: tuple[Key, ...]) -> Array:
         """Return what `key` selects, each axis for itself."""
-        places = [np.atleast_1d(np.arange(length)[k]) for length, k in zip(self.shape, key, strict=True)]
+        places = [_places(k, length) for k, length in zip(key, self.shape, strict=True)]
         dropped = tuple(axis for axis, k in enumerate(key) if isinstance(k, int | np.integer))
         if not self._has_channel:
-            places.insert(1, np.zeros(1, np.int64))
+            places.insert(1, range(1))
             dropped = (*(axis + (axis > 0) for axis in dropped), 1)
         return self._gather(places).squeeze(dropped)
 
-    def _gather(self, places: list[Positions]) -> Array:
+    def _gather(self, places: list[Places]) -> Array:
         """Return the elements at these places of (time, channel, ...), for a variable without channel 0 of one."""
-        times, channels, *rest = places
-        out = np.empty([len(axis) for axis in places], self.dtype)
-        for part in self._parts:
-            columns = np.flatnonzero((channels >= part.first) & (channels < part.stop))
-            for rows, row_places, block in self._blocks(part, times if len(columns) else times[:0]):
-                picked = _pick(block, [row_places, channels[columns] - part.first, *rest])
-                if picked.shape == out.shape:
-                    # Nothing is copied where a step is read whole; else a view would keep the whole step alive.
-                    return picked if picked.size == block.size else picked.copy()
-                out[np.ix_(rows, columns)] = picked
+        shape = tuple(len(axis) for axis in places)
+        if 0 in shape:
+            return np.empty(shape, self.dtype)
+        out: Array | None = None
+        for rows, columns, picked in self._pieces(places):
+            if picked.shape == shape:
+                return picked
+            # Only now: memory that is not needed would still be taken, and cleared by the system.
+            out = np.empty(shape, self.dtype) if out is None else out
+            out[np.ix_(rows, columns)] = picked
+        if out is None:
+            raise AssertionError(f"no band holds channels {list(places[1])}")
         return out
 
-    def _blocks(self, part: BandPart, times: Positions) -> Iterator[tuple[Positions, Positions, Array]]:
-        """Give for every step needed which of `times` it holds, where in the step, and the variable of the step."""
+    def _pieces(self, places: list[Places]) -> Iterator[tuple[Positions, Positions, Array]]:
+        """Give what each step of each band holds of the elements, with their rows and columns among all."""
+        times, channels, *rest = np.asarray(places[0]), np.asarray(places[1]), *places[2:]
+        baselines, rest[0] = _once_each(rest[0])
+        for part in self._parts:
+            columns = np.flatnonzero((channels >= part.first) & (channels < part.stop))
+            for rows, within, block in self._blocks(part, times if len(columns) else times[:0], baselines):
+                picked = _pick(block, [within, channels[columns] - part.first, *rest])
+                # Nothing is copied where a step is read whole; else a view would keep the whole step alive.
+                yield rows, columns, picked if picked.size == block.size else picked.copy()
+
+    def _blocks(
+        self, part: BandPart, times: Positions, baselines: Places
+    ) -> Iterator[tuple[Positions, Positions, Array]]:
+        """Give of every step needed which of `times` it holds, where in the array, and the array of `baselines`."""
         if len(times) == 0:
             return
         with part.manager.acquire_context() as band:
-            edges = band.edges
-            steps = np.searchsorted(edges, times, "right") - 1
+            steps = np.searchsorted(band.edges, times, "right") - 1
             for step in np.unique(steps).tolist():
                 rows = np.flatnonzero(steps == step)
-                block = self._of_step(band, step)
-                yield rows, times[rows] - edges[step], block if self._has_channel else block[:, None]
+                wanted = times[rows]
+                dumps = range(int(wanted.min()), int(wanted.max()) + 1)
+                yield rows, wanted - dumps.start, self._of_step(band, step, dumps, baselines)
 
-    def _of_step(self, band: BandAccess, step: int) -> Array:
-        array: Array = getattr(band.read(step, (self._name,)), self._name)
+    def _of_step(self, band: BandAccess, step: int, dumps: range, baselines: Places) -> Array:
+        """Return the variable of some dumps, (time, channel, baseline, ...), or (time, 1, station, ...)."""
+        if not self._has_channel:
+            return _pick(band.read(step, (self._name,), dumps=dumps).station_uvw, [range(len(dumps)), baselines])[
+                :, None
+            ]
+        chosen = None if len(baselines) == self.shape[2] else np.asarray(baselines)
+        block = band.read(step, (self._name,), dumps=dumps, baselines=chosen, verify=self._verify)
+        array: Array = getattr(block, self._name)
         return array
 
 
@@ -108,16 +143,32 @@ class BaselineUvw(StepArray):
         super().__init__("station_uvw", parts, (n_dumps, len(baselines), 3), "float64")
         self._baselines = baselines
 
-    def _of_step(self, band: BandAccess, step: int) -> Array:
-        stations = super()._of_step(band, step)
-        uvw: Array = stations[:, self._baselines[:, 0]] - stations[:, self._baselines[:, 1]]
+    def _of_step(self, band: BandAccess, step: int, dumps: range, baselines: Places) -> Array:
+        stations = band.read(step, (self._name,), dumps=dumps).station_uvw
+        first, second = self._baselines[np.asarray(baselines)].T
+        uvw: Array = stations[:, None, first] - stations[:, None, second]
         return uvw
 
 
-def _pick(array: Array, places: Sequence[Positions]) -> Array:
-    """Return the elements at these places of each axis; a view where they follow each other."""
+def _places(key: Key, length: int) -> Places:
+    """Return the indices that a key of an axis of this length stands for."""
+    if isinstance(key, slice):
+        return range(length)[key]
+    places: Positions = np.arange(length)[np.atleast_1d(key)]
+    return places
+
+
+def _once_each(places: Places) -> tuple[Places, Places]:
+    """Return the places ascending and once each, and where in those each was."""
+    if isinstance(places, range) and places.step == 1:
+        return places, range(len(places))
+    return np.unique(np.asarray(places), return_inverse=True)
+
+
+def _pick(array: Array, places: Sequence[Places]) -> Array:
+    """Return the elements at these places of the first axes; a view where they follow each other."""
     for axis, where in enumerate(places):
-        follow = len(where) > 0 and bool(np.all(np.diff(where) == 1))
-        index = slice(int(where[0]), int(where[-1]) + 1) if follow else where
+        follow = bool(np.all(np.diff(where) == 1)) if isinstance(where, np.ndarray) else where.step == 1
+        index = slice(int(where[0]), int(where[-1]) + 1) if follow else np.asarray(where)
         array = array[(*[slice(None)] * axis, index)]
     return array

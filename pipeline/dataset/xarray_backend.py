@@ -37,10 +37,15 @@ class DawnstreamBackend(BackendEntrypoint):
     """Opens a dataset for xarray: manifest, headers and times now, all else when it is looked at."""
 
     description = "Visibilities of Dawnstream (NAME.dawn)"
-    open_dataset_parameters: ClassVar[tuple[str, ...] | None] = ("filename_or_obj", "drop_variables", "bands")
+    open_dataset_parameters: ClassVar[tuple[str, ...] | None] = ("filename_or_obj", "drop_variables", "bands", "verify")
 
     def open_dataset(
-        self, filename_or_obj: Any, *, drop_variables: str | Iterable[str] | None = None, bands: Any = None
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        bands: Iterable[int] | None = None,
+        verify: bool = True,
     ) -> xr.Dataset:
         """Return the dataset, lazily.
 
@@ -52,6 +57,9 @@ class DawnstreamBackend(BackendEntrypoint):
             What to leave out.
         bands : iterable of int, optional
             The bands to open, in this order; default: all.
+        verify : bool
+            Compare the checksums of visibilities and weights, for which steps are read whole. If not, only what is
+            looked at is read, and what of it was changed is not seen.
 
         Raises
         ------
@@ -72,7 +80,7 @@ class DawnstreamBackend(BackendEntrypoint):
         ]
         with parts[0].manager.acquire_context() as band:
             coordinates = {**_times(band), **_axes(headers, chosen)}
-            variables = _variables(parts, headers, np.diff(band.edges).tolist())
+            variables = _variables(parts, headers[0], np.diff(band.edges).tolist(), verify)
         found = xr.Dataset(variables, coordinates, _attributes(dataset, headers[0]))
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables or []
         found = found.set_xindex("frequency").drop_vars(dropped, errors="ignore")
@@ -179,10 +187,9 @@ def _axes(headers: Sequence[BandHeader], chosen: Sequence[int]) -> dict[str, xr.
 
 
 def _variables(
-    parts: Sequence[BandPart], headers: Sequence[BandHeader], dumps: Sequence[int]
+    parts: Sequence[BandPart], first: BandHeader, dumps: Sequence[int], verify: bool
 ) -> dict[str, xr.Variable]:
     """Return the variables, lazy, with the chunks they are best read in: a band and a step."""
-    first = headers[0]
     sizes = {**first.sizes, "time": first.n_dumps, "channel": parts[-1].stop}
     chunks = {**sizes, "time": tuple(dumps), "channel": tuple(part.stop - part.first for part in parts)}
 
@@ -194,19 +201,19 @@ def _variables(
         return tuple(sizes[axis] for axis in axes)
 
     vis, weight = ("time", "channel", "baseline", "pol"), ("time", "channel", "baseline")
-    stations, baselines = ("time", "station", "uvw"), ("time", "baseline", "uvw")
-    of_station = "station towards the apparent phase centre"
-    of_baseline = "uvw of the baseline, antenna1 minus antenna2, towards the apparent phase centre"
-    weights = "fine channels times dumps that contributed; 0: flagged"
+    station_uvw, baseline_uvw = ("time", "station", "uvw"), ("time", "baseline", "uvw")
+    visibilities = StepArray("vis", parts, shape(vis), "complex64", verify)
+    weights = StepArray("weight", parts, shape(weight), "float32", verify)
+    of_stations = StepArray("station_uvw", parts, shape(station_uvw), "float64")
+    of_baselines = BaselineUvw(parts, first.n_dumps, first.baselines)
+    where = "towards the apparent phase centre"
     return {
-        "vis": lazy(StepArray("vis", parts, shape(vis), "complex64"), vis, long_name="visibility", units="Jy"),
-        "weight": lazy(StepArray("weight", parts, shape(weight), "float32"), weight, long_name=weights, units="1"),
+        "vis": lazy(visibilities, vis, long_name="visibility", units="Jy"),
+        "weight": lazy(weights, weight, long_name="fine channels times dumps that contributed; 0: flagged", units="1"),
         "baseline_uvw": lazy(
-            BaselineUvw(parts, first.n_dumps, first.baselines), baselines, long_name=of_baseline, units="m"
+            of_baselines, baseline_uvw, long_name=f"baseline, antenna1 minus antenna2, {where}", units="m"
         ),
-        "station_uvw": lazy(
-            StepArray("station_uvw", parts, shape(stations), "float64"), stations, long_name=of_station, units="m"
-        ),
+        "station_uvw": lazy(of_stations, station_uvw, long_name=f"station, {where}", units="m"),
     }
 
 
