@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.config.observation import Config
 from pipeline.dataset.manifest import BandEntry, Manifest, config_sha256
 from pipeline.dataset.schema import BandHeader
-from pipeline.dataset.storage import band_name
+from pipeline.dataset.storage import band_name, contact_name
 from pipeline.prepare import Prepared
 from pipeline.version import software
 
@@ -56,11 +56,13 @@ def new_manifest(prepared: Prepared, text: str) -> Manifest:
                 frequency_hz=band_frequency(config, band)[0],
                 steps=prepared.plan.n_blocks,
                 complete=False,
+                stream=None if config.output.stream is None else contact_name(band),
             )
         )
     return Manifest(
         software=software(),
         config_sha256=config_sha256(text),
         plan=prepared.plan.as_dict(),
+        files=config.output.stream is None or config.output.stream.files,
         bands=tuple(bands),
     )

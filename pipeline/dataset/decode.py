@@ -63,6 +63,9 @@ def _flat(io: Any, attribute: Attribute, where: str) -> Any:
         raise CorruptError(f"{where}: the attribute {attribute.name} is missing; is it a band of Dawnstream?")
     if attribute.dtype == "string":
         text = found.data_string()
-        return tuple(np.atleast_1d(text).tolist()) if attribute.axes else str(text)
+        if not attribute.axes:
+            return str(text)
+        # Streams carry a list of texts as one text, a line for each.
+        return tuple(text.split("\n")) if isinstance(text, str) else tuple(np.atleast_1d(text).tolist())
     flat = np.asarray(found.data()).reshape(-1)
     return flat if attribute.axes else flat[0].item()

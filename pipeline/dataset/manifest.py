@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.dataset.schema import FORMAT, FORMAT_VERSION
-from pipeline.dataset.storage import MANIFEST, OBSERVATION, Writing, is_own_name, who_writes
+from pipeline.dataset.storage import MANIFEST, OBSERVATION, STREAM, Writing, is_own_name, who_writes
 from pipeline.errors import CorruptError, DatasetError, IncompleteError
 
 
@@ -35,6 +35,9 @@ class BandEntry(BaseModel):
         ADIOS2 steps it has when it is complete.
     complete : bool
         All steps were written and the band was closed.
+    stream : str or None
+        Name within the dataset of the contact file of its stream, which is there while it is streamed; None if it
+        is not streamed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +48,7 @@ class BandEntry(BaseModel):
     frequency_hz: float
     steps: int
     complete: bool = False
+    stream: str | None = None
 
 
 class Manifest(BaseModel):
@@ -64,6 +68,8 @@ class Manifest(BaseModel):
         ``"running"`` until every band is complete, then ``"complete"``.
     plan : dict
         The plan of the run, as the plan describes itself.
+    files : bool
+        Whether the bands are kept in files; if not, they were only streamed.
     bands : tuple of BandEntry
         The bands, in order.
     """
@@ -77,6 +83,7 @@ class Manifest(BaseModel):
     config_sha256: str
     state: Literal["running", "complete"] = "running"
     plan: dict[str, Any]
+    files: bool = True
     bands: tuple[BandEntry, ...]
 
 
@@ -115,6 +122,8 @@ def create_dataset(path: Path, config_yaml: str, manifest: Manifest, overwrite: 
             _check_is_ours_alone(path)
             shutil.rmtree(path)
         path.mkdir(parents=True)
+        if any(band.stream is not None for band in manifest.bands):
+            (path / STREAM).mkdir()
         (path / OBSERVATION).write_text(config_yaml, encoding="utf-8", newline="")
         write_manifest(path, manifest)
     except OSError as error:
@@ -141,6 +150,9 @@ def finish_dataset(path: Path, bands_complete: Sequence[bool]) -> Manifest:
     state = "complete" if all(bands_complete) else "running"
     finished = manifest.model_copy(update={"bands": bands, "state": state})
     write_manifest(path, finished)
+    if state == "complete":
+        # Readers that are connected need no contact file; all others now read the files.
+        shutil.rmtree(path / STREAM, ignore_errors=True)
     return finished
 
 
@@ -232,7 +244,8 @@ def _check_is_ours_alone(path: Path) -> None:
             f"{path} is not a Dawnstream dataset (a folder with a {MANIFEST} of ours) and is not deleted; "
             "choose another output.path, or move it away"
         )
-    for entry in sorted(path.iterdir()):
+    stream = path / STREAM
+    for entry in sorted([*path.iterdir(), *(stream.iterdir() if stream.is_dir() else ())]):
         if not is_own_name(entry.name):
             raise DatasetError(
                 f"{path} holds {entry.name}, which is not part of a dataset, and is not deleted; move {entry.name} away"

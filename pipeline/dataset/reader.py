@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.dataset.band import BandReader, Patience
-from pipeline.dataset.manifest import Manifest, read_manifest, read_observation
+from pipeline.dataset.manifest import BandEntry, Manifest, read_manifest, read_observation
 from pipeline.dataset.schema import VARIABLE_NAMES, Block
 from pipeline.dataset.select import Baselines, Dumps, Selection
-from pipeline.dataset.source import FileSource
+from pipeline.dataset.source import FileSource, Source
+from pipeline.dataset.stream_source import StreamSource
 from pipeline.errors import DatasetError
 
-__all__ = ["BandReader", "Dataset", "open_dataset"]
+__all__ = ["BandReader", "Dataset", "open_dataset", "open_stream"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,14 @@ class Dataset:
         As it was when the dataset was opened.
     observation : dict
         The effective configuration, observation.yaml.
+    live : bool
+        Bands are read from their streams, not from their files.
     """
 
     path: Path
     manifest: Manifest
     observation: dict[str, Any]
+    live: bool = False
 
     @property
     def n_bands(self) -> int:
@@ -50,6 +54,7 @@ class Dataset:
         dumps: Dumps | None = None,
         timeout_s: float = 0.0,
         verify: bool = True,
+        gaps: bool = False,
     ) -> BandReader:
         """Return a reader of one band; one reader goes through the band once.
 
@@ -70,11 +75,15 @@ class Dataset:
             Compare the checksums of ``vis`` and ``weight``, which are of a writer's whole part of a step: all of that
             is read, and then cut. If not, only the chosen bytes are read, and a change of them goes unseen.
             All other variables are small and are always verified.
+        gaps : bool
+            Of a live stream: go on over dumps that never came, because the reader joined late or the stream dropped
+            them, and keep them in ``missed``. If not, they are an IncompleteError.
 
         Raises
         ------
         DatasetError
-            If there is no such band or variable. What else is chosen is checked when the band is opened.
+            If there is no such band or variable, or the dataset does not have its bands in files, or in streams.
+            What else is chosen is checked when the band is opened.
         """
         if not 0 <= index < self.n_bands:
             raise DatasetError(f"{self.path}: no band {index}; it has bands 0 to {self.n_bands - 1}")
@@ -85,11 +94,22 @@ class Dataset:
             "channels": entry.channels,
             "config_sha256": self.manifest.config_sha256,
         }
-        source = FileSource(self.path / entry.path, index, timeout_s > 0, self.manifest.state == "running")
-        return BandReader(source, selection, expected, timeout_s)
+        return BandReader(self._source(entry, timeout_s > 0), selection, expected, timeout_s, gaps)
+
+    def _source(self, entry: BandEntry, waits: bool) -> Source:
+        band_path = self.path / entry.path if self.manifest.files else None
+        if self.live:
+            if entry.stream is None:
+                raise DatasetError(f"{self.path}: band {entry.index} is not streamed (output.stream); read its files")
+            return StreamSource(self.path / entry.stream, self.path, band_path)
+        if band_path is None:
+            raise DatasetError(
+                f"{self.path}: its bands were streamed only (output.stream.files: false), there is no file to read"
+            )
+        return FileSource(band_path, entry.index, waits and self.manifest.state == "running")
 
     def blocks(
-        self, bands: Iterable[int] | None = None, *, at_once: int = 1, timeout_s: float = 0.0, **options: Any
+        self, bands: Iterable[int] | None = None, *, at_once: int | None = None, timeout_s: float = 0.0, **options: Any
     ) -> Iterator[tuple[BandReader, Block]]:
         """Yield the blocks of several bands, each with its reader: ``reader.header`` says which band it is of.
 
@@ -97,9 +117,9 @@ class Dataset:
         ----------
         bands : iterable of int, optional
             The bands, in the order in which they are begun. None: all.
-        at_once : int
-            How many bands are read at the same time; their blocks come in turns, as they are there. 1: band after
-            band.
+        at_once : int, optional
+            How many bands are read at the same time; their blocks come in turns, as they are there. None: one, or
+            all if they are live, since a stream drops what is not taken.
         timeout_s : float, s
             How long to wait for a block of any of these bands. 0: do not wait.
         options
@@ -111,11 +131,12 @@ class Dataset:
             What a reader raises; the other bands are not read on then.
         """
         waiting = list(range(self.n_bands) if bands is None else bands)
+        most = at_once or (len(waiting) if self.live else 1)
         reading: list[BandReader] = []
         patience = Patience(timeout_s)
         with ExitStack() as stack:
             while waiting or reading:
-                while waiting and len(reading) < at_once:
+                while waiting and len(reading) < most:
                     reading.append(self.band(waiting.pop(0), timeout_s=timeout_s, **options))
                     stack.callback(reading[-1].close)
                 before = len(reading)
@@ -134,8 +155,15 @@ class Dataset:
                     raise reading[0].late()
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: Path, live: bool = False) -> Dataset:
     """Open a dataset.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    live : bool
+        Read the bands from the streams of the run that is making it, not from its files.
 
     Raises
     ------
@@ -146,4 +174,22 @@ def open_dataset(path: Path) -> Dataset:
     """
     path = Path(path)
     manifest = read_manifest(path)
-    return Dataset(path, manifest, read_observation(path, manifest))
+    return Dataset(path, manifest, read_observation(path, manifest), live)
+
+
+def open_stream(
+    contact: Path,
+    *,
+    variables: tuple[str, ...] = VARIABLE_NAMES,
+    baselines: Baselines | None = None,
+    dumps: Dumps | None = None,
+    timeout_s: float = 0.0,
+    verify: bool = True,
+    gaps: bool = False,
+) -> BandReader:
+    """Return a reader of the stream whose contact file this is, such as ``NAME.dawn/stream/band-00000.sst``.
+
+    For a contact file that was copied away from its dataset, too. All else is as for `Dataset.band`.
+    """
+    selection = Selection(variables, baselines, dumps, verify)
+    return BandReader(StreamSource.of_contact(Path(contact)), selection, {}, timeout_s, gaps)

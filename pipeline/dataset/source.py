@@ -24,9 +24,7 @@ class Source(ABC):
     Parameters
     ----------
     path : Path
-        Of the band; begins every message.
-    waits : bool
-        The reader would wait for a band that has not been begun.
+        Of the band or its contact file; begins every message.
 
     Attributes
     ----------
@@ -40,9 +38,8 @@ class Source(ABC):
 
     is_live = False
 
-    def __init__(self, path: Path, waits: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.waits = waits
         self.io: Any = None
         self.engine: Any = None
         self.next_dump = 0
@@ -101,12 +98,15 @@ class Source(ABC):
         try:
             return call()
         except (RuntimeError, ValueError, IndexError) as error:
-            reason = adios_reason(error)
-            if any(sign in reason for sign in ("read size", "could not be found", "No such file")):
-                raise IncompleteError(
-                    f"{self.path}: a file is missing or cut short ({reason}) after {self.next_dump} dumps; {REMEDY}"
-                ) from error
-            raise CorruptError(f"{self.path}: ADIOS2 cannot read it ({reason}); {REMEDY}") from error
+            raise self._meaning(adios_reason(error)) from error
+
+    def _meaning(self, reason: str) -> DatasetError:
+        """Return the error for what ADIOS2 says when it fails."""
+        if any(sign in reason for sign in ("read size", "could not be found", "No such file")):
+            return IncompleteError(
+                f"{self.path}: a file is missing or cut short ({reason}) after {self.next_dump} dumps; {REMEDY}"
+            )
+        return CorruptError(f"{self.path}: ADIOS2 cannot read it ({reason}); {REMEDY}")
 
     def _begin_step(self) -> bool | None:
         import adios2
@@ -130,16 +130,16 @@ class FileSource(Source):
 
     Parameters
     ----------
-    path, waits
-        As for any source.
+    path : Path
+        Of the band.
     index : int
         Of the band.
     may_come : bool
-        The dataset's manifest tells that somebody will write the band, though nobody has begun it.
+        The reader would wait for a band that nobody has begun, and the manifest tells that somebody will.
     """
 
-    def __init__(self, path: Path, index: int, waits: bool, may_come: bool) -> None:
-        super().__init__(path, waits)
+    def __init__(self, path: Path, index: int, may_come: bool) -> None:
+        super().__init__(path)
         self._index = index
         self._may_come = may_come
 
@@ -168,8 +168,8 @@ class FileSource(Source):
         if writing is not Writing.NOBODY:
             return None
         if not self.path.exists():
-            if self.waits and self._may_come:
-                return self._run_died()
+            if self._may_come:
+                return run_died(self.path, self.path.parent)
             return IncompleteError(f"{self.path}: band {self._index} is missing; {REMEDY}")
         if self._missing_files():
             return IncompleteError(f"{self.path}: {' and '.join(self._missing_files())} missing or cut short; {REMEDY}")
@@ -178,16 +178,25 @@ class FileSource(Source):
             f"short; {REMEDY}"
         )
 
-    def _run_died(self) -> WriterDiedError | None:
-        """Return the error for a band that was not begun when the writer of another one died; a run dies whole."""
-        for mark in self.path.parent.glob("*.writer"):
-            writing, who = who_writes(mark)
-            if writing is Writing.DEAD:
-                return WriterDiedError(
-                    f"{self.path}: the band was not begun when {who}, which wrote {mark.stem}, failed or ended; "
-                    "run the observation again"
-                )
-        return None
+
+def run_died(path: Path, folder: Path) -> WriterDiedError | None:
+    """Return the error for a band, or its stream, that was not begun when a writer died; a run dies whole.
+
+    Parameters
+    ----------
+    path : Path
+        Of the band or its stream; begins the message.
+    folder : Path
+        The dataset's, where the writers' marks are.
+    """
+    for mark in folder.glob("*.writer"):
+        writing, who = who_writes(mark)
+        if writing is Writing.DEAD:
+            return WriterDiedError(
+                f"{path}: it was not begun when {who}, which wrote {mark.stem}, failed or ended; "
+                "run the observation again"
+            )
+    return None
 
 
 def _size(file: Path) -> int:

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import tempfile
+import uuid
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,27 @@ from pipeline.errors import DatasetError
 
 MANIFEST = "manifest.json"
 OBSERVATION = "observation.yaml"
+STREAM = "stream"
 
 
 def band_name(band: int) -> str:
     """Return the name of a band's ADIOS2 output within the dataset."""
     return f"band-{band:05d}.bp"
+
+
+def contact_name(band: int) -> str:
+    """Return the name within the dataset of the file through which readers find the stream of a band."""
+    return f"{STREAM}/band-{band:05d}.sst"
+
+
+def new_join(contact: Path) -> Path:
+    """Return a name of a file with which a reader asks the writer of a stream to let it in."""
+    return contact.with_suffix(f".join-{uuid.uuid4().hex[:12]}")
+
+
+def joins(contact: Path) -> list[Path]:
+    """Return the files of readers that ask to be let in."""
+    return sorted(contact.parent.glob(f"{contact.stem}.join-*"))
 
 
 def writer_mark(band_path: Path) -> Path:
@@ -34,7 +51,7 @@ def writer_mark(band_path: Path) -> Path:
 
 def is_own_name(name: str) -> bool:
     """Tell whether a dataset of ours may hold an entry of this name."""
-    ours = rf"{MANIFEST}|{OBSERVATION}|\.{MANIFEST}\.\d+|band-\d{{5,}}\.(bp|writer)"
+    ours = rf"{MANIFEST}|{OBSERVATION}|{STREAM}|\.{MANIFEST}\.\d+|band-\d{{5,}}\.(bp|writer|sst|join-\w+)"
     return re.fullmatch(ours, name) is not None
 
 

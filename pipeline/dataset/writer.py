@@ -9,19 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.dataset.putting import BlockSums, Putter, block_sums
 from pipeline.dataset.schema import (
-    CHECKS,
     VARIABLES,
-    Array,
     BandHeader,
     Block,
-    Variable,
-    attribute_values,
     check_array,
-    float32_pairs,
     shape_of,
 )
-from pipeline.dataset.storage import adios_reason, checksum, leave_mark, mark_failed, writer_mark
+from pipeline.dataset.storage import adios_reason, leave_mark, mark_failed, writer_mark
 from pipeline.errors import DatasetError, DawnstreamError
 
 ENGINE_PARAMETERS = {
@@ -113,7 +109,7 @@ class BandWriter:
             self._engine = None
             mark_failed(self._path)
 
-    def write(self, block: Block, baselines: slice = ALL) -> None:
+    def write(self, block: Block, baselines: slice = ALL) -> BlockSums:
         """Write a block as one step; return when its arrays may be used again.
 
         Parameters
@@ -124,6 +120,11 @@ class BandWriter:
         baselines : slice
             The part of the band's baselines that is this rank's. The ranks' slices follow each other
             without gaps and make up all baselines; a slice may be empty.
+
+        Returns
+        -------
+        (variable,) uint32
+            The checksums of this rank's part.
 
         Raises
         ------
@@ -137,12 +138,16 @@ class BandWriter:
         self._check_parts(parts)
         engine, self._engine = self._engine, None
         try:
-            self._put_step(engine, block, first, stop)
+            sums = block_sums(block, self._is_first)
+            engine.begin_step()
+            self._putter.put(engine, block, sums, first)
+            engine.end_step()
         except (RuntimeError, ValueError, OSError) as error:
             raise self._explained(error) from error
         # Only a whole step gives the engine back: `close` in the middle of one would commit it with zeros.
         self._engine = engine
         self._next_dump += len(block.dump)
+        return sums
 
     def close(self) -> None:
         """Close the band, after which its readers see the end; all ranks together. Does nothing a second time."""
@@ -182,23 +187,10 @@ class BandWriter:
         self._io = self._adios.declare_io("band")
         self._io.set_engine("BP5")
         self._io.set_parameters(ENGINE_PARAMETERS)
-        n_writers = self._comm.size if self._comm is not None else 1
-        self._sizes = {
-            **self._header.sizes,
-            "time": self._n_block_dumps,
-            "writer": n_writers,
-            "variable": len(VARIABLES),
-        }
-        self._variables = {}
-        for variable in (*VARIABLES, *CHECKS):
-            shape = list(shape_of(variable.axes, self._sizes))
-            kind = np.empty(0, variable.dtype)
-            self._variables[variable.name] = self._io.define_variable(
-                variable.name, kind, shape, [0] * len(shape), shape
-            )
+        n_writers, rank = (self._comm.size, self._comm.rank) if self._comm is not None else (1, 0)
+        self._putter = Putter(self._io, self._header, self._n_block_dumps, n_writers, rank)
         if self._is_first:
-            for name, value in attribute_values(self._header).items():
-                self._io.define_attribute(name, value)
+            self._putter.define_attributes()
         self._engine = self._io.open(str(self._path), adios2.Mode.Write)
 
     def _check(self, block: Block, first: int, stop: int) -> None:
@@ -211,7 +203,7 @@ class BandWriter:
                 f"{self._path}: the block holds dumps {block.dump[0]} to {block.dump[-1]}; the next one must begin at "
                 f"{self._next_dump}, and the last dump is {self._header.n_dumps - 1}"
             )
-        sizes = {**self._sizes, "time": n_times, "baseline": max(stop - first, 0)}
+        sizes = {**self._putter.sizes, "time": n_times, "baseline": max(stop - first, 0)}
         check_array("vis", block.vis, "complex64", shape_of(_VIS_AXES, sizes))
         for variable in VARIABLES:
             if variable.name != "vis" and (variable.by_baseline or self._is_first):
@@ -243,32 +235,6 @@ class BandWriter:
         edges = [0, *(edge for part in sorted(parts) for edge in part), n_baselines]
         if edges[::2] != edges[1::2]:
             raise DatasetError(f"{self._path}: slices of baselines {parts} are not all {n_baselines}, once each")
-
-    def _put_step(self, engine: Any, block: Block, first: int, stop: int) -> None:
-        sums = np.zeros((1, len(VARIABLES)), np.uint32)
-        ours = np.array([[first, stop - first]], np.int64)
-        engine.begin_step()
-        for column, variable in enumerate(VARIABLES):
-            array: Array = getattr(block, variable.name)
-            if array.size == 0 or not (variable.by_baseline or self._is_first):
-                continue
-            array = float32_pairs(array) if variable.name == "vis" else array
-            sums[0, column] = checksum(array)
-            self._put(engine, variable, array, {"baseline": first} if variable.by_baseline else {}, len(block.dump))
-        checks: tuple[Array, ...] = (sums, ours)
-        row = {"writer": self._comm.rank if self._comm is not None else 0}
-        for variable, check in zip(CHECKS, checks, strict=True):
-            self._put(engine, variable, check, row, len(block.dump))
-        engine.end_step()
-
-    def _put(self, engine: Any, variable: Variable, array: Array, start: dict[str, int], n_times: int) -> None:
-        import adios2
-
-        handle = self._variables[variable.name]
-        handle.set_shape(list(shape_of(variable.axes, {**self._sizes, "time": n_times})))
-        handle.set_selection([[start.get(axis, 0) for axis in variable.axes], list(array.shape)])
-        # Deferred: ADIOS2 writes from the array itself, no copy; it must live and stay as it is until end_step.
-        engine.put(handle, array, adios2.Mode.Deferred)
 
     def _explained(self, error: Exception) -> DatasetError:
         """Tell readers that writing failed, and return the error to raise for `error`."""
