@@ -1,0 +1,73 @@
+"""Films of a cube."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.commands.common import AsJson, Overwrite, ProgressStyle, print_json
+from pipeline.units import parse_quantity
+
+
+def _data(text: str) -> float:
+    """Read an amount of data, for an option."""
+    try:
+        return parse_quantity(text, "data", "MB")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def film(
+    cube: Annotated[Path, typer.Argument(metavar="CUBE", help="An image cube, FITS.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A page, .html, or a film, .mp4 or .gif; its suffix says which.")
+    ],
+    stokes: Annotated[str, typer.Option("--stokes", help="Which one of the cube's.")] = "I",
+    planes: Annotated[str, typer.Option("--planes", help="FIRST:END:STEP from 0, END left out; default: all.")] = "",
+    fps: Annotated[float, typer.Option("--fps", help="Planes a second.")] = 5.0,
+    colours: Annotated[
+        Literal["inferno", "viridis", "cividis", "gray", "RdBu_r"], typer.Option("--colours", help="Table of colours.")
+    ] = "inferno",
+    scale: Annotated[
+        Literal["asinh", "linear"], typer.Option("--scale", help="asinh: linear near zero, logarithmic beyond.")
+    ] = "asinh",
+    ends: Annotated[
+        str | None, typer.Option("--range", help="LOW,HIGH in the cube's unit; default: from its pixels.")
+    ] = None,
+    per_plane: Annotated[bool, typer.Option("--per-plane", help="A range of its own for each plane.")] = False,
+    stride: Annotated[
+        int, typer.Option("--stride", help="Page: keep every so many-th pixel along both axes, values as they are.")
+    ] = 1,
+    max_size: Annotated[
+        float | None,
+        typer.Option("--max-size", parser=_data, metavar="DATA", help="Page: refuse to make a larger one than 64 MB."),
+    ] = None,
+    overwrite: Overwrite = False,
+    progress: ProgressStyle = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Make a film of a cube across frequency: a page to explore it in any browser, or a video."""
+    from pipeline.products.film.colours import given_range
+    from pipeline.products.film.make import make_film
+    from pipeline.products.film.settings import PAGE_BYTES, FilmSettings
+    from pipeline.telemetry.progress import show_count
+
+    settings = FilmSettings(
+        stokes=stokes,
+        planes=planes,
+        fps=fps,
+        colours=colours,
+        scale=scale,
+        ends=given_range(ends),
+        per_plane=per_plane,
+        stride=stride,
+        max_bytes=PAGE_BYTES if max_size is None else max_size,
+    )
+    with show_count("drawing", progress) as count:
+        made = make_film(cube, output, settings, overwrite, count)
+    if as_json:
+        print_json({"film": str(made.path), "planes": made.n_planes, "bytes": made.n_bytes})
+    else:
+        print(f"film  {made.path}: {made.n_planes} planes, {made.n_bytes / 1e6:.2f} MB")
