@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import benching, datasets, exporting, imaging, measuring, planning, running, showing
+from pipeline.commands import benching, bundling, datasets, exporting, imaging, measuring, planning, running, showing
 from pipeline.commands.common import fail
 from pipeline.errors import DawnstreamError
 from pipeline.version import software
@@ -49,6 +49,7 @@ app.command()(datasets.verify)
 app.command()(imaging.image)
 app.command()(showing.film)
 app.command()(exporting.export)
+app.command()(bundling.bundle)
 app.command("power-spectrum")(measuring.power_spectrum)
 app.command()(benching.bench)
 app.command()(planning.schema)
