@@ -61,10 +61,11 @@ class BagReport:
     @property
     def error(self) -> DatasetError | None:
         """What is wrong; None if nothing is."""
-        remedy = "copy them again: tools like rsync take up where they ended"
         if self.changed:
+            remedy = "copy them again; rsync sees by --checksum which"
             return CorruptError(f"{self.path}: {_some(self.changed)} changed; {remedy}")
         if self.missing:
+            remedy = "copy again, tools like rsync take up where they ended"
             return IncompleteError(f"{self.path}: {_some(self.missing)} missing; {remedy}")
         if self.unlisted:
             return CorruptError(f"{self.path}: {_some(self.unlisted)} not in {PAYLOAD_LIST}; move them away")
