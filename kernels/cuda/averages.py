@@ -20,24 +20,27 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     Parameters
     ----------
     visibilities
-        (baseline, 4) complex64 or complex128, Jy.
+        (baseline, 4) complex64 or complex128, Jy; or (dump, baseline, 4), all with the same weights.
     weights
         (baseline,) float32.
     sums
-        (baseline, 4) complex64, changed in place.
+        Like ``visibilities``, complex64, changed in place.
     sum_weights
-        (baseline,) float32, changed in place.
+        (baseline,) or (dump, baseline) float32, changed in place.
     """
-    _accumulate[blocks(4 * weights.shape[0]), THREADS](visibilities, weights, sums, sum_weights)
+    rows = sum_weights.size
+    flat = (visibilities.reshape(rows, 4), weights, sums.reshape(rows, 4), sum_weights.reshape(rows))
+    _accumulate[blocks(4 * rows), THREADS](*flat)
 
 
 @cuda.jit
 def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
-    for k in range(cuda.grid(1), 4 * weights.shape[0], cuda.gridsize(1)):
+    for k in range(cuda.grid(1), 4 * sum_weights.shape[0], cuda.gridsize(1)):
         b, pol = k // 4, k % 4
+        weight = weights[b % weights.shape[0]]
         total, value = sums[b, pol], visibilities[b, pol]
-        re = _added_rounded(total.real, weights[b], value.real)
-        im = _added_rounded(total.imag, weights[b], value.imag)
+        re = _added_rounded(total.real, weight, value.real)
+        im = _added_rounded(total.imag, weight, value.imag)
         sums[b, pol] = complex(re, im)
         if pol == 0:
-            sum_weights[b] += weights[b]
+            sum_weights[b] += weight

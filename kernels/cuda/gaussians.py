@@ -9,7 +9,7 @@ from numba import cuda
 
 from kernels import bodies
 from kernels.bodies import LEAST_OCTAVE_DOUBLE, LEAST_OCTAVE_SINGLE, OCTAVES_PER_NEPER
-from kernels.cuda.products import kind_left, kind_right
+from kernels.cuda.operands import kind_left, kind_right
 
 Array = Any
 

@@ -1,8 +1,11 @@
-"""Products over terms on CUDA.
+"""Products over terms on CUDA, on the ordinary cores.
 
-A product is made of 64 x 64 tiles of stations, 4 x 4 of them per thread, from chunks of terms in shared memory; one
-polarisation per block of threads. Tiles below the diagonal, or in which no baseline is kept, end at once. Sums are
-held in the phasors' precision over 32 terms and in float64 beyond, as on the CPU.
+A product is made of tiles of 64 x 64 stations, 4 x 4 of them per thread, from chunks of 16 inner terms in shared
+memory; one dump and polarisation per block of threads. Only tiles on and above the diagonal are begun, and those in
+which no baseline is kept end at once. In float32 sums run over 32 inner terms, and the sums are added with Kahan's
+compensation [Kahan 1965, Comm. ACM 8, 40], whose error does not grow with their number.
+
+Terms of several dumps may be summed at once, so that few stations fill a GPU: see `unpolarised`.
 """
 
 from __future__ import annotations
@@ -12,10 +15,19 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from kernels.cuda import operands, tiles
+from kernels.cuda.tiles import CELLS, SIDE, TILE
+from kernels.cuda.vector import load4
+
 Array = Any
 
-_TILE, _SIDE, _CELLS = 64, 16, 4
 _CHUNK, _CHUNKS_PER_SUM = 16, 2
+_SUMS = 2 * CELLS * CELLS
+_PART = _CHUNK * TILE
+_RIGHT = 2 * _PART
+_THREADS = SIDE * SIDE
+_LOST = 2 * _RIGHT
+_SHARED = {True: _LOST + _SUMS * _THREADS, False: _LOST}
 
 
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
@@ -30,9 +42,10 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to. Or (dump, baseline, 4): the terms are
+        then those of the dumps in turn, equally many of each, some perhaps of no intensity.
     """
-    _unpolarised[_grid(phasors, 1), (_SIDE, _SIDE)]((phasors, intensity), baseline_index, out)
+    _launch(_unpolarised, (phasors, intensity), phasors.shape[1], 1, baseline_index, out)
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
@@ -47,9 +60,9 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (baseline, 4) or (dump, baseline, 4) complex64 or complex128, Jy: as in `unpolarised`.
     """
-    _common[_grid(phasors, 4), (_SIDE, _SIDE)]((phasors, coherency), baseline_index, out)
+    _launch(_common, (phasors, coherency), phasors.shape[1], 4, baseline_index, out)
 
 
 def per_kind(
@@ -72,155 +85,149 @@ def per_kind(
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (baseline, 4) or (dump, baseline, 4) complex64 or complex128, Jy: as in `unpolarised`.
     """
     factors = (phasors, jones, kind, source, coherency)
-    _per_kind[_grid(phasors, 4), (_SIDE, _SIDE)](factors, baseline_index, out)
+    for packed in operands.pack_in_slabs(factors, tiles.n_dumps(out)):
+        _launch(_per_kind, (packed,), packed.shape[3], 4, baseline_index, out)
 
 
-def _grid(phasors: Array, n_pols: int) -> tuple[int, int, int]:
-    """Blocks of threads for all tiles and polarisations."""
-    n_tiles = -(-phasors.shape[2] // _TILE)
-    return n_tiles, n_tiles, n_pols
-
-
-@cuda.jit(device=True)
-def _unpolarised_left(factors: Any, term: int, p: int, pol: int) -> Any:
-    phasors, intensity = factors
-    return intensity[term] * phasors[0, term, p], intensity[term] * phasors[1, term, p]
+def _launch(kernel: Any, factors: Any, n_terms: int, n_pols: int, baseline_index: Array, out: Array) -> None:
+    """Launch a product of ``n_terms`` inner terms, those of all dumps."""
+    flat = tiles.flat(factors)
+    is_single, grid = factors[0].dtype == np.float32, tiles.grid(baseline_index, n_pols, out)
+    launched = kernel[is_single][grid, (SIDE, SIDE), 0, _SHARED[is_single] * factors[0].dtype.itemsize]
+    launched(flat, n_terms // tiles.n_dumps(out), baseline_index, tiles.by_dump(out))
 
 
 @cuda.jit(device=True)
-def _common_left(factors: Any, term: int, p: int, pol: int) -> Any:
-    phasors, coherency = factors
-    re, im = phasors[0, term, p], phasors[1, term, p]
-    if pol == 0 or pol == 3:
-        weight = coherency[term, pol // 3]
-        return weight * re, weight * im
-    a, b = coherency[term, 2], coherency[term, 3]
-    if pol == 2:
-        b = -b
-    return a * re - b * im, a * im + b * re
+def _add_term(shared: Array, row: int, column: int, sums: Array) -> None:
+    """Add the products of one inner term to the 4 x 4 cells of this thread."""
+    a, b = load4(shared, row), load4(shared, _PART + row)
+    c, d = load4(shared, _RIGHT + column), load4(shared, _RIGHT + _PART + column)
+    for i in range(CELLS):
+        for j in range(CELLS):
+            k = 8 * i + 2 * j
+            sums[k] = cuda.fma(b[i], d[j], cuda.fma(a[i], c[j], sums[k]))
+            # Said so, as NVVM does not fuse a product that is taken away.
+            sums[k + 1] = cuda.fma(-a[i], d[j], cuda.fma(b[i], c[j], sums[k + 1]))
 
 
 @cuda.jit(device=True)
-def _common_right(factors: Any, term: int, q: int, pol: int) -> Any:
-    return factors[0][0, term, q], factors[0][1, term, q]
+def _add_chunk(shared: Array, sums: Array) -> None:
+    """Add the products of a chunk to the 4 x 4 cells of this thread, unrolled by four, as NVVM does not."""
+    row, column = CELLS * cuda.threadIdx.y, CELLS * cuda.threadIdx.x
+    for t in range(0, _PART, 4 * TILE):
+        _add_term(shared, t + row, t + column, sums)
+        _add_term(shared, t + TILE + row, t + TILE + column, sums)
+        _add_term(shared, t + 2 * TILE + row, t + 2 * TILE + column, sums)
+        _add_term(shared, t + 3 * TILE + row, t + 3 * TILE + column, sums)
 
 
 @cuda.jit(device=True)
-def kind_left(factors: Any, term: int, p: int, pol: int) -> Any:
-    """K_p (J_p C_s)[i, k] for term 2 t + k and polarisation 2 i + j."""
-    phasors, jones, kind, source, coherency = factors
-    t, k, i = term // 2, term % 2, pol // 2
-    a, b = coherency[t, 2], coherency[t, 3]
-    jx, jy = jones[kind[p], source[t], i, 0], jones[kind[p], source[t], i, 1]
-    if k == 0:
-        re = jx.real * coherency[t, 0] + jy.real * a + jy.imag * b
-        im = jx.imag * coherency[t, 0] + jy.imag * a - jy.real * b
-    else:
-        re = jy.real * coherency[t, 1] + jx.real * a - jx.imag * b
-        im = jy.imag * coherency[t, 1] + jx.imag * a + jx.real * b
-    phase_re, phase_im = phasors[0, t, p], phasors[1, t, p]
-    return phase_re * re - phase_im * im, phase_re * im + phase_im * re
+def _move_single(sums: Array, totals: Array, shared: Array, thread: int) -> None:
+    """Add the sums to the totals, keep what rounding loses in shared memory, and clear the sums."""
+    for k in range(_SUMS):
+        place = np.uint32(_LOST + _THREADS * k + thread)
+        value = sums[k] - shared[place]
+        total = totals[k] + value
+        shared[place] = (total - totals[k]) - value
+        totals[k] = total
+        sums[k] = 0
 
 
 @cuda.jit(device=True)
-def kind_right(factors: Any, term: int, q: int, pol: int) -> Any:
-    """K_q J_q[j, k] for term 2 t + k and polarisation 2 i + j."""
-    phasors, jones, kind, source = factors[0], factors[1], factors[2], factors[3]
-    t = term // 2
-    response = jones[kind[q], source[t], pol % 2, term % 2]
-    re, im = phasors[0, t, q], phasors[1, t, q]
-    return re * response.real - im * response.imag, re * response.imag + im * response.real
+def _begin_single(shared: Array, thread: int) -> None:
+    """Set what rounding lost to nothing."""
+    for k in range(_SUMS):
+        shared[np.uint32(_LOST + _THREADS * k + thread)] = 0
 
 
 @cuda.jit(device=True)
-def _holds_baseline(baseline_index: Array, p0: int, q0: int) -> int:
-    n_stations = baseline_index.shape[0]
-    for i in range(_CELLS):
-        for j in range(_CELLS):
-            p, q = p0 + _SIDE * i, q0 + _SIDE * j
-            if p < n_stations and q < n_stations and baseline_index[p, q] >= 0:
-                return 1
-    return 0
+def _whole_single(sums: Array, totals: Array, k: int, shared: Array, thread: int) -> float:
+    """Return a total with what rounding lost."""
+    return float(totals[k]) - float(shared[np.uint32(_LOST + _THREADS * k + thread)])
 
 
 @cuda.jit(device=True)
-def _add_chunk(left: Array, right: Array, n_terms: int, sums: Array) -> None:
-    """Add the products of a chunk to the 4 x 4 cells of this thread."""
-    ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
-    for t in range(n_terms):
-        for i in range(_CELLS):
-            a, b = left[0, t, ty + _SIDE * i], left[1, t, ty + _SIDE * i]
-            for j in range(_CELLS):
-                c, d = right[0, t, tx + _SIDE * j], right[1, t, tx + _SIDE * j]
-                sums[0, i, j] += a * c
-                sums[0, i, j] += b * d
-                sums[1, i, j] += b * c
-                sums[1, i, j] -= a * d
+def _begin_double(shared: Array, thread: int) -> None:
+    """Do nothing: float64 needs no totals."""
 
 
 @cuda.jit(device=True)
-def _clear(values: Array) -> None:
-    for part in range(2):
-        for i in range(_CELLS):
-            for j in range(_CELLS):
-                values[part, i, j] = 0
+def _move_double(sums: Array, totals: Array, shared: Array, thread: int) -> None:
+    """Do nothing: sums run through."""
 
 
 @cuda.jit(device=True)
-def _move_sums(sums: Array, totals: Array) -> None:
-    for part in range(2):
-        for i in range(_CELLS):
-            for j in range(_CELLS):
-                totals[part, i, j] += sums[part, i, j]
-    _clear(sums)
+def _whole_double(sums: Array, totals: Array, k: int, shared: Array, thread: int) -> Any:
+    """Return a sum."""
+    return sums[k]
 
 
-def _product_kernel(left_value: Any, right_value: Any, n_inner: int, is_unpolarised: bool) -> Any:
-    """Make the kernel of one kind of product, with ``n_inner`` products per term.
+def _fill_kernel(left_value: Any, right_value: Any, real: type) -> Any:
+    """Make the device function that puts a chunk of one dump's operands into shared memory."""
 
-    The two device functions (factors, term, station, pol) give real and imaginary part of what is multiplied;
-    for an unpolarised sky one sum fills all four polarisations.
-    """
+    def fill(factors: Any, size: int, first: int, n_left: int, corner: Any, last: int, pol: int, shared: Array) -> None:
+        ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
+        term = first + min(ty, n_left - 1)
+        for i in range(CELLS):
+            place = np.uint32(TILE * ty + tx + SIDE * i)
+            p, q = min(corner[0] + tx + SIDE * i, last), min(corner[1] + tx + SIDE * i, last)
+            re, im = left_value(factors, np.uint32(term * (last + 1) + p), size, term, pol)
+            if ty >= n_left:  # a chunk is always whole: what is beyond the last term adds nothing
+                re, im = real(0), real(0)
+            shared[place], shared[np.uint32(_PART + place)] = re, im
+            re, im = right_value(factors, np.uint32(term * (last + 1) + q), size, term, pol)
+            shared[np.uint32(_RIGHT + place)], shared[np.uint32(_RIGHT + _PART + place)] = re, im
 
-    def product(factors: Any, baseline_index: Array, out: Array) -> None:
-        left = cuda.shared.array((2, _CHUNK, _TILE), factors[0].dtype)
-        right = cuda.shared.array((2, _CHUNK, _TILE), factors[0].dtype)
-        sums = cuda.local.array((2, _CELLS, _CELLS), factors[0].dtype)
-        totals = cuda.local.array((2, _CELLS, _CELLS), np.float64)
-        ty, tx, pol = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z
-        p0, q0 = cuda.blockIdx.y * _TILE, cuda.blockIdx.x * _TILE
-        n_stations, n_terms = baseline_index.shape[0], factors[0].shape[1] * n_inner
-        if q0 < p0 or not cuda.syncthreads_or(_holds_baseline(baseline_index, p0 + ty, q0 + tx)):
+    return cuda.jit(fill, device=True)
+
+
+def _product_kernel(left_value: Any, right_value: Any, n_pols: int, real: type) -> Any:
+    """Make the kernel of one kind of product; an unpolarised sky needs one polarisation."""
+    fill = _fill_kernel(left_value, right_value, real)
+    begin, move, whole = _begin_single, _move_single, _whole_single
+    if real is np.float64:
+        begin, move, whole = _begin_double, _move_double, _whole_double
+
+    def product(factors: Any, n_terms: int, baseline_index: Array, out: Array) -> None:
+        shared = cuda.shared.array(
+            0, factors[0].dtype
+        )  # as large as launched with; it begins at a multiple of 16 bytes
+        sums, totals = cuda.local.array(_SUMS, real), cuda.local.array(_SUMS, real)
+        ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
+        thread = SIDE * ty + tx
+        pol, dump, n_stations = cuda.blockIdx.y % n_pols, cuda.blockIdx.y // n_pols, baseline_index.shape[0]
+        corner, size = tiles.corner(cuda.blockIdx.x, n_stations), np.uint32(out.shape[0] * n_terms * n_stations)
+        if not cuda.syncthreads_or(tiles.holds_baseline(baseline_index, corner, thread, _THREADS)):
             return
-        _clear(sums)
-        _clear(totals)
+        for k in range(_SUMS):
+            sums[k] = totals[k] = 0
+        begin(shared, thread)
         for t0 in range(0, n_terms, _CHUNK):
-            for i in range(_CELLS):
-                column, term = tx + _SIDE * i, min(t0 + ty, n_terms - 1)
-                p, q = min(p0 + column, n_stations - 1), min(q0 + column, n_stations - 1)
-                left[0, ty, column], left[1, ty, column] = left_value(factors, term, p, pol)
-                right[0, ty, column], right[1, ty, column] = right_value(factors, term, q, pol)
+            fill(factors, size, dump * n_terms + t0, n_terms - t0, corner, n_stations - 1, pol, shared)
             cuda.syncthreads()
-            _add_chunk(left, right, min(_CHUNK, n_terms - t0), sums)
+            _add_chunk(shared, sums)
             if (t0 // _CHUNK + 1) % _CHUNKS_PER_SUM == 0 or t0 + _CHUNK >= n_terms:
-                _move_sums(sums, totals)
+                move(sums, totals, shared, thread)
             cuda.syncthreads()
-        for i in range(_CELLS):
-            for j in range(_CELLS):
-                p, q = p0 + ty + _SIDE * i, q0 + tx + _SIDE * j
-                if p < n_stations and q < n_stations and baseline_index[p, q] >= 0:
-                    row = baseline_index[p, q]
-                    total = complex(totals[0, i, j], totals[1, i, j])
-                    out[row, pol] += total
-                    if is_unpolarised:
-                        out[row, 3] += total
+        for i in range(CELLS):
+            for j in range(CELLS):
+                k = 8 * i + 2 * j
+                re, im = whole(sums, totals, k, shared, thread), whole(sums, totals, k + 1, shared, thread)
+                p, q = corner[0] + CELLS * ty + i, corner[1] + CELLS * tx + j
+                tiles.add_to_baseline(complex(re, im), baseline_index, p, q, pol, n_pols, out[dump])
 
     return cuda.jit(product)
 
 
-_unpolarised = _product_kernel(_unpolarised_left, _common_right, 1, True)
-_common = _product_kernel(_common_left, _common_right, 1, False)
-_per_kind = _product_kernel(kind_left, kind_right, 2, False)
+def _both(left_value: Any, right_value: Any, n_pols: int) -> dict[bool, Any]:
+    """Make the kernels of float32 (True) and of float64 (False)."""
+    return {real is np.float32: _product_kernel(left_value, right_value, n_pols, real) for real in _REALS}
+
+
+_REALS = (np.float32, np.float64)
+_unpolarised = _both(operands.unpolarised_left, operands.common_right, 1)
+_common = _both(operands.common_left, operands.common_right, 4)
+_per_kind = _both(operands.packed_left, operands.packed_right, 4)
