@@ -10,6 +10,7 @@ from pipeline.config.file import load_config
 from pipeline.config.observation import Config
 from pipeline.errors import DeviceError, PlanError
 from pipeline.inputs import Inputs, load_inputs
+from pipeline.memory import available_bytes
 from pipeline.observation.geometry import Geometry
 from pipeline.parallel.device import Device, open_device
 from pipeline.parallel.topology import World, together
@@ -107,18 +108,10 @@ def check_memory(plan: Plan, n_local: int) -> None:
     PlanError
         If it does not.
     """
-    free = _available_bytes()
+    free = available_bytes()
     needed = plan.memory_bytes * n_local
     if needed > free:
         raise PlanError(
             f"{n_local} ranks on this machine need {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free; "
             "lower compute.memory, use fewer ranks per machine or keep fewer baselines"
         )
-
-
-def _available_bytes() -> int:
-    """Return what Linux thinks can be had without swapping: free memory and what caches give back."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise PlanError("/proc/meminfo has no line MemAvailable; Dawnstream needs Linux 3.14 or newer")

@@ -1,77 +1,33 @@
-"""A whole dataset into one image cube, and cubes of its point-spread functions and of its sampling beside it."""
+"""A whole dataset into one image cube or one continuum image, with all that belongs to it beside it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import DatasetError, DawnstreamError, IncompleteError
-from pipeline.products.cubefile import CubeFile
-from pipeline.products.cubeheader import BandSummary, cube_header
-from pipeline.products.image import BandImage, image_band
-from pipeline.products.samples import Band
+from pipeline.errors import DatasetError
+from pipeline.products.continuum import image_continuum
+from pipeline.products.cubeheader import BandSummary
+from pipeline.products.cubeset import CubeSet, corrected_path, primary_beam_path, psf_path, sampling_path
+from pipeline.products.image import BandImage, BandSums, grid_band, image_band
+from pipeline.products.imagereport import CubeReport
+from pipeline.products.ranks import Alone, Communicator, agree, rounds
+from pipeline.products.samples import Band, OpenBand, wanted_baselines
 from pipeline.products.settings import ImageSettings
+from pipeline.products.weighting import UVDensity
 
 if TYPE_CHECKING:
     from pipeline.dataset.reader import Dataset
+    from pipeline.products.follow import Follower
+    from pipeline.products.primary_beam import PrimaryBeam
+
+__all__ = ["CubeReport", "image_dataset", "psf_path", "sampling_path"]
 
 Progress = Callable[[int, int], None]
-Result = TypeVar("Result")
-
-
-class Communicator(Protocol):
-    """What is needed of the ranks that share the bands."""
-
-    @property
-    def rank(self) -> int:
-        """Of this process."""
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-
-    def allgather(self, sendobj: Any) -> list[Any]:
-        """Exchange an object of each rank, in order of rank."""
-
-
-class _Alone:
-    """One rank, no MPI."""
-
-    rank, size = 0, 1
-
-    def allgather(self, sendobj: Any) -> list[Any]:
-        return [sendobj]
-
-
-@dataclass(frozen=True)
-class CubeReport:
-    """What was made.
-
-    Attributes
-    ----------
-    image, psf, sampling
-        The three files.
-    bands
-        One summary for each plane along the frequency axis.
-    """
-
-    image: Path
-    psf: Path
-    sampling: Path
-    bands: tuple[BandSummary, ...]
-
-
-def psf_path(output: Path) -> Path:
-    """Return where the point-spread functions of a cube go: ``cube-psf.fits`` beside ``cube.fits``."""
-    return output.with_name(f"{output.stem}-psf{output.suffix}")
-
-
-def sampling_path(output: Path) -> Path:
-    """Return where the point-spread functions without w term go: ``cube-sampling.fits`` beside ``cube.fits``."""
-    return output.with_name(f"{output.stem}-sampling{output.suffix}")
 
 
 def image_dataset(
@@ -81,6 +37,7 @@ def image_dataset(
     comm: Communicator | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
+    follower: Follower | None = None,
 ) -> CubeReport:
     """Image every band of a dataset.
 
@@ -89,7 +46,7 @@ def image_dataset(
     path
         The dataset.
     output
-        The cube; its point-spread functions go to `psf_path` and `sampling_path` of it. All appear only once they are
+        The image; what belongs to it goes to `psf_path`, `sampling_path`, … of it. All appear only once they are
         whole.
     settings
         How to image.
@@ -98,7 +55,9 @@ def image_dataset(
     progress
         Called with the blocks read so far and the blocks to read, on this rank.
     overwrite
-        Replace cubes that exist.
+        Replace files that exist.
+    follower
+        Waits for bands that are still being written and shows the image so far; None: what is not there is missing.
 
     Returns
     -------
@@ -108,115 +67,160 @@ def image_dataset(
     Raises
     ------
     DatasetError
-        If the dataset is incomplete or damaged, or the cube exists or cannot be written. All ranks raise the
+        If no band can be imaged, or the files exist or cannot be written. All ranks raise the
         error of the first that failed, and nothing is left behind.
     """
-    ranks = _Alone() if comm is None else comm
-    job = _agree(lambda: _Job.open(path, output, settings, ranks), ranks)
-    _agree(lambda: job.refuse_existing(overwrite), ranks)
+    ranks = Alone() if comm is None else comm
+    job = agree(lambda: _Job.open(path, output, settings, ranks, progress, follower), ranks)
+    agree(lambda: job.files.refuse_existing(overwrite, looks=ranks.rank == 0), ranks)
+    agree(lambda: None if follower is None else follower.refuse_existing(overwrite), ranks)
     try:
-        _agree(job.create, ranks)
-        own = _agree(lambda: job.image_own_bands(progress), ranks)
-        summaries = [summary for share in ranks.allgather(own) for summary in share]
-        _agree(lambda: job.finish(summaries), ranks)
+        agree(job.create, ranks)
+        summaries, missing = job.continuum() if settings.continuum else job.cube()
+        agree(lambda: job.finish(summaries), ranks)
     except BaseException:
         job.discard()
         raise
-    return CubeReport(output, psf_path(output), sampling_path(output), tuple(summaries))
-
-
-def _agree(work: Callable[[], Result], ranks: Communicator) -> Result:
-    """Do something on every rank; if any fails, raise the error of the first that did on all of them."""
-    try:
-        result, error = work(), None
-    except DawnstreamError as raised:
-        error = raised
-    for failure in ranks.allgather(error):
-        if failure is not None:
-            raise failure
-    return result
+    if follower is not None:
+        follower.finish()
+    with_beam = settings.primary_beam_cut is not None
+    return CubeReport(
+        image=output,
+        psf=psf_path(output),
+        sampling=sampling_path(output),
+        primary_beam=primary_beam_path(output) if with_beam else None,
+        corrected=corrected_path(output) if with_beam else None,
+        stokes=settings.stokes,
+        bands=tuple(summaries),
+        missing={index: str(error) for index, error in missing.items()},
+    )
 
 
 @dataclass(frozen=True)
 class _Job:
-    """The cubes of one dataset, as one rank sees them."""
+    """The image of one dataset, as one rank sees it."""
 
     dataset: Dataset
     settings: ImageSettings
-    image: CubeFile
-    psf: CubeFile
-    sampling: CubeFile
+    files: CubeSet
     ranks: Communicator
+    primary_beam: PrimaryBeam | None
+    follower: Follower | None
+    step: Callable[[], None]
 
     @classmethod
-    def open(cls, path: Path, output: Path, settings: ImageSettings, ranks: Communicator) -> _Job:
+    def open(
+        cls,
+        path: Path,
+        output: Path,
+        settings: ImageSettings,
+        ranks: Communicator,
+        progress: Progress | None,
+        follower: Follower | None,
+    ) -> _Job:
         """Look at the dataset."""
         from pipeline.dataset.reader import open_dataset
 
         dataset = open_dataset(path)
-        _check_complete(path, dataset)
-        pixels = (settings.size, settings.size)
-        image = CubeFile(output, (len(settings.stokes), dataset.n_bands, *pixels))
-        psf, sampling = (
-            CubeFile(beside(output), (1, dataset.n_bands, *pixels)) for beside in (psf_path, sampling_path)
-        )
-        return cls(dataset, settings, image, psf, sampling, ranks)
+        beam = None
+        if settings.primary_beam_cut is not None:
+            from pipeline.products.primary_beam import PrimaryBeam
 
-    @property
-    def cubes(self) -> tuple[CubeFile, ...]:
-        """All files, the image last."""
-        return self.sampling, self.psf, self.image
-
-    def refuse_existing(self, overwrite: bool) -> None:
-        """Leave alone what is there, unless told otherwise."""
-        for cube in reversed(self.cubes):
-            if cube.path.is_dir():
-                raise DatasetError(f"{cube.path} is a folder; name a file for the image, such as cube.fits")
-            if self.ranks.rank == 0 and cube.path.exists() and not overwrite:
-                raise DatasetError(f"{cube.path} exists; choose another output, or pass --overwrite")
+            beam = PrimaryBeam.of_observation(dataset.observation, path)
+        files = CubeSet(output, settings, 1 if settings.continuum else dataset.n_bands)
+        own = [index for index in rounds(dataset.n_bands, ranks) if index is not None]
+        readings = 1 if settings.weight == "natural" else 2
+        n_blocks = readings * sum(dataset.manifest.bands[index].steps for index in own)
+        return cls(dataset, settings, files, ranks, beam, follower, _Counter(n_blocks, progress).step)
 
     def create(self) -> None:
-        """Make room for the cubes."""
+        """Make room for the files."""
         if self.ranks.rank == 0:
-            for cube in self.cubes:
-                cube.create()
+            self.files.create()
 
-    def image_own_bands(self, progress: Progress | None) -> list[BandSummary]:
-        """Image this rank's share of the bands and write their planes."""
-        n_bands, n_ranks, rank = self.dataset.n_bands, self.ranks.size, self.ranks.rank
-        own = range(n_bands * rank // n_ranks, n_bands * (rank + 1) // n_ranks)
-        n_readings = 1 if self.settings.weight == "natural" else 2
-        n_blocks = n_readings * sum(self.dataset.manifest.bands[index].steps for index in own)
-        counter = _Counter(n_blocks, progress)
-        return [self._image_one(index, counter) for index in own]
+    def bands(self, index: int) -> OpenBand:
+        """Return what opens a band; it waits for it if bands are followed."""
+        chosen = wanted_baselines(self.settings)
 
-    def _image_one(self, index: int, counter: _Counter) -> BandSummary:
         def open_band(variables: tuple[str, ...]) -> AbstractContextManager[Band]:
-            return self.dataset.band(index, variables=variables)
+            if self.follower is not None:
+                return self.follower.open_band(self.dataset, index, variables, chosen)
+            return self.dataset.band(index, variables=variables, baselines=chosen)
 
-        band = image_band(open_band, self.settings, counter.step)
-        for stokes, plane in enumerate(band.dirty):
-            self.image.write_plane(stokes, index, plane)
-        self.psf.write_plane(0, index, band.psf)
-        self.sampling.write_plane(0, index, band.sampling)
+        return open_band
+
+    def cube(self) -> tuple[list[BandSummary], dict[int, DatasetError]]:
+        """Image this rank's share of the bands, and write their planes; return all ranks' summaries and errors."""
+        own = agree(self._image_own, self.ranks)
+        everyone = {index: found for share in self.ranks.allgather(own) for index, found in share.items()}
+        missing = {index: found for index, found in sorted(everyone.items()) if isinstance(found, DatasetError)}
+        imaged = [found for _, found in sorted(everyone.items()) if isinstance(found, BandSummary)]
+        if not imaged:
+            raise missing[min(missing)]
+        entries = self.dataset.manifest.bands
+        summaries = [
+            found
+            if isinstance(found, BandSummary)
+            else dataclasses.replace(
+                imaged[0],
+                frequency_hz=entries[index].frequency_hz,
+                beam=None,
+                fraction_left_out=0.0,
+                missing=str(found),
+            )
+            for index, found in sorted(everyone.items())
+        ]
+        return summaries, missing
+
+    def _image_own(self) -> dict[int, BandSummary | DatasetError]:
+        return {
+            index: self._image_one(index) for index in rounds(self.dataset.n_bands, self.ranks) if index is not None
+        }
+
+    def _image_one(self, index: int) -> BandSummary | DatasetError:
+        """Image a band and write its planes; planes of a band that cannot be imaged are blank."""
+        try:
+            band = self._image_band(index)
+        except DatasetError as error:
+            self.files.write_blank(index)
+            return error
+        self.files.write(index, band)
         return _summary(band)
 
+    def _image_band(self, index: int) -> BandImage:
+        open_band = self.bands(index)
+        watch = None if self.follower is None else self.follower.watch(open_band, self.settings)
+        return image_band(open_band, self.settings, self.step, self.primary_beam, watch)
+
+    def continuum(self) -> tuple[list[BandSummary], dict[int, DatasetError]]:
+        """Image all bands together and write the planes."""
+
+        def grid(index: int, density: UVDensity | None) -> BandSums:
+            watch = None if self.follower is None or density is not None else self.follower.shows
+            return grid_band(self.bands(index), self.settings, density, self.step, self.primary_beam, watch)
+
+        n_bands = self.dataset.n_bands
+        found, missing = image_continuum(n_bands, self.bands, self.settings, self.ranks, grid, self.step)
+        agree(lambda: self.files.write(0, found.image) if self.ranks.rank == 0 else None, self.ranks)
+        summary = dataclasses.replace(
+            _summary(found.image),
+            frequency_hz=found.image.frequency_hz,
+            width_hz=found.image.width_hz,
+            fine_channels=found.fine_channels,
+            effective_hz=found.effective_hz,
+            n_bands=len(found.bands),
+        )
+        return [summary], missing
+
     def finish(self, summaries: list[BandSummary]) -> None:
-        """Write the headers and give the cubes their names."""
-        if self.ranks.rank != 0:
-            return
-        names = _names(self.dataset.observation)
-        beams = [summary.beam for summary in summaries if summary.beam is not None]
-        for cube in self.cubes:
-            stokes = self.settings.stokes if cube is self.image else "I"
-            header = cube_header(summaries, self.settings, stokes, names)
-            cube.finish(header, beams if len(beams) == len(summaries) else None)
+        """Write the headers and give the files their names."""
+        if self.ranks.rank == 0:
+            self.files.finish(summaries, header_names(self.dataset.observation))
 
     def discard(self) -> None:
         """Leave nothing half-made behind."""
         if self.ranks.rank == 0:
-            for cube in self.cubes:
-                cube.discard()
+            self.files.discard()
 
 
 @dataclass
@@ -233,35 +237,12 @@ class _Counter:
             self.progress(self.n_done, self.n_blocks)
 
 
-def _check_complete(path: Path, dataset: Dataset) -> None:
-    """Refuse a dataset that lacks bands: no plane is invented."""
-    manifest = dataset.manifest
-    missing = [band.index for band in manifest.bands if not band.complete]
-    if missing or manifest.state != "complete":
-        raise IncompleteError(
-            f"{path}: {len(missing)} of {len(manifest.bands)} bands are not complete"
-            f"{f' (the first is band {missing[0]})' if missing else ''} and the run is marked "
-            f"{manifest.state!r}; an image needs all of them: let the run finish, or run it anew"
-        )
-
-
 def _summary(band: BandImage) -> BandSummary:
     """Keep of an imaged band what the header needs."""
-    header = band.header
-    return BandSummary(
-        frequency_hz=band.frequency_hz,
-        width_hz=band.width_hz,
-        fine_channels=header.channels[1] - header.channels[0],
-        beam=band.beam,
-        fraction_left_out=band.fraction_left_out,
-        start_utc=band.start_utc,
-        phase_centre_rad=header.phase_centre_rad,
-        array_lonlatheight=header.array_lonlatheight,
-        software=header.software,
-    )
+    return BandSummary.of_band(band.header, band.start_utc, band.beam, band.fraction_left_out)
 
 
-def _names(observation: dict[str, Any]) -> dict[str, str]:
+def header_names(observation: dict[str, Any]) -> dict[str, str]:
     """Return the header's names from the configuration the dataset was made with."""
     array = Path(str(observation["telescope"]["array"])).name
     return {"OBJECT": str(observation["name"]), "TELESCOP": array}

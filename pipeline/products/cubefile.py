@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError
+from pipeline.products.beam import Beam
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
-
-    from pipeline.products.beam import Beam
 
 _FITS_BLOCK = 2880  # bytes; every part of a FITS file is filled up to a multiple of it
 _CARD = 80  # bytes
@@ -95,7 +95,7 @@ class CubeFile:
                 f"{self.path}: plane {frequency} cannot be written: {error.strerror}; make room"
             ) from error
 
-    def finish(self, header: Header, beams: list[Beam] | None) -> None:
+    def finish(self, header: Header, beams: Sequence[Beam | None] | None) -> None:
         """Write header and beams, on one rank after all planes are written, and give the file its name.
 
         Parameters
@@ -103,7 +103,8 @@ class CubeFile:
         header
             Of the cube, its structural keywords included.
         beams
-            Of each frequency, written as a table of the kind CASA and its readers know; None for no table.
+            Of each frequency, written as a table of the kind CASA and its readers know: that of a blank plane is None
+            here, and zeros there, as CASA has it. None for no table.
 
         Raises
         ------
@@ -132,12 +133,13 @@ class CubeFile:
             self.partial.unlink()
 
 
-def _beam_table(beams: list[Beam], n_stokes: int) -> bytes:
+def _beam_table(beams: Sequence[Beam | None], n_stokes: int) -> bytes:
     """Return the bytes of the binary table BEAMS: one row for each plane, Stokes parameters slowest."""
     from astropy.io import fits
 
     arcsec = 180 * 3600 / np.pi
-    rows = [(beam, channel, pol) for pol in range(n_stokes) for channel, beam in enumerate(beams)]
+    none = Beam(0.0, 0.0, 0.0)
+    rows = [(beam or none, channel, pol) for pol in range(n_stokes) for channel, beam in enumerate(beams)]
     columns = [
         fits.Column("BMAJ", "1E", "arcsec", array=[beam.major_rad * arcsec for beam, _, _ in rows]),
         fits.Column("BMIN", "1E", "arcsec", array=[beam.minor_rad * arcsec for beam, _, _ in rows]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,11 +15,36 @@ from pipeline.products.settings import STOKES, ImageSettings
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
+    from pipeline.dataset.schema import BandHeader
     from pipeline.products.beam import Beam
 
 #: Equatorial radius (m) and flattening of the ellipsoid that OBSGEO-L, -B and -H refer to: not WGS84 but that
 #: of 1976, says the FITS standard 4.0, section 9.2.3, and so does wcslib.
 _FITS_ELLIPSOID = (6378140.0, 1 / 298.2577)
+
+#: What the pixels of a file are.
+Content = Literal["dirty", "psf", "sampling", "primary-beam", "corrected", "quick-look"]
+
+_PEAKS_AT_ONE = ("Jy/beam", "a point source of 1 Jy peaks at 1")
+_UNITS: dict[Content, tuple[str, str]] = {
+    "dirty": _PEAKS_AT_ONE,
+    "psf": _PEAKS_AT_ONE,
+    "sampling": _PEAKS_AT_ONE,
+    "primary-beam": ("", "what the stations leave of the flux density"),
+    "corrected": _PEAKS_AT_ONE,
+    "quick-look": _PEAKS_AT_ONE,
+}
+_TYPES: dict[Content, str] = {
+    "dirty": "Intensity",
+    "psf": "Intensity",
+    "sampling": "Intensity",
+    "primary-beam": "PrimaryBeam",
+    "corrected": "Intensity",
+    "quick-look": "Intensity",
+}
+
+_LONGEST_TEXT = 68  # characters in a card
+_LONGEST_NAME = 30
 
 #: How far a plane may lie from its place on an even frequency axis, in steps of it.
 _FREQUENCY_TOLERANCE = 1e-4
@@ -27,7 +52,7 @@ _FREQUENCY_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class BandSummary:
-    """What the header needs of one band.
+    """What the header needs of one plane: of one band, or of all of them together.
 
     Attributes
     ----------
@@ -38,7 +63,7 @@ class BandSummary:
     beam
         Of its point-spread function; None where it has none.
     fraction_left_out
-        Share of the weights outside the uv range of the image.
+        Share of the weights asked for that lies outside the uv range of the image.
     start_utc
         Begin of the first dump: MJD day, fraction.
     phase_centre_rad
@@ -47,6 +72,12 @@ class BandSummary:
         WGS84 longitude and latitude, rad, and height, m.
     software
         That made the dataset.
+    effective_hz
+        Mean of the frequencies that went into the plane, weighted as they are in it.
+    n_bands
+        Bands that went into the plane.
+    missing
+        Why the plane is blank; None if it is not.
     """
 
     frequency_hz: float
@@ -58,9 +89,40 @@ class BandSummary:
     phase_centre_rad: tuple[float, float]
     array_lonlatheight: tuple[float, float, float]
     software: str
+    effective_hz: float
+    n_bands: int = 1
+    missing: str | None = None
+
+    @classmethod
+    def of_band(
+        cls, header: BandHeader, start_utc: tuple[float, float], beam: Beam | None, fraction_left_out: float
+    ) -> BandSummary:
+        """Keep what the header of an image needs of a band's."""
+        low_hz, high_hz = edges_hz(header)
+        frequency_hz = float(np.mean(header.channel_hz))
+        return cls(
+            frequency_hz=frequency_hz,
+            width_hz=high_hz - low_hz,
+            fine_channels=header.channels[1] - header.channels[0],
+            beam=beam,
+            fraction_left_out=fraction_left_out,
+            start_utc=start_utc,
+            phase_centre_rad=header.phase_centre_rad,
+            array_lonlatheight=header.array_lonlatheight,
+            software=header.software,
+            effective_hz=frequency_hz,
+        )
 
 
-def cube_header(bands: Sequence[BandSummary], settings: ImageSettings, stokes: str, names: dict[str, str]) -> Header:
+def edges_hz(header: BandHeader) -> tuple[float, float]:
+    """Return the lowest and the highest frequency of a band, Hz."""
+    edges = np.asarray(header.channel_hz) + np.outer([-0.5, 0.5], np.asarray(header.channel_width_hz))
+    return float(edges.min()), float(edges.max())
+
+
+def cube_header(
+    bands: Sequence[BandSummary], settings: ImageSettings, stokes: str, names: dict[str, str], content: Content
+) -> Header:
     """Make the header of a cube.
 
     Parameters
@@ -73,6 +135,8 @@ def cube_header(bands: Sequence[BandSummary], settings: ImageSettings, stokes: s
         The Stokes parameters along the last axis.
     names
         Values of OBJECT and TELESCOP.
+    content
+        What the pixels are.
 
     Returns
     -------
@@ -93,8 +157,9 @@ def cube_header(bands: Sequence[BandSummary], settings: ImageSettings, stokes: s
     for axis, length in enumerate((settings.size, settings.size, len(bands), len(stokes)), start=1):
         header[f"NAXIS{axis}"] = length
     header["EXTEND"] = True
-    header["BUNIT"] = ("Jy/beam", "a point source of 1 Jy peaks at 1")
-    header["BTYPE"] = "Intensity"
+    header["BUNIT"] = _UNITS[content]
+    header["BTYPE"] = _TYPES[content]
+    header["CONTENT"] = (content, "what the pixels are")
     for key, value in names.items():
         header[key] = value
     header["ORIGIN"] = bands[0].software
@@ -107,6 +172,11 @@ def cube_header(bands: Sequence[BandSummary], settings: ImageSettings, stokes: s
     _describe_stokes(header, stokes)
     _describe_beam(header, bands)
     _describe_weights(header, bands, settings)
+    if content == "corrected" and settings.primary_beam_cut is not None:
+        header["PBCUT"] = (settings.primary_beam_cut, "blank where the beam is below, of its largest")
+    n_blank = sum(band.missing is not None for band in bands)
+    if n_blank:
+        header["NBLANK"] = (n_blank, "blank planes: their bands cannot be read")
     return header
 
 
@@ -151,6 +221,9 @@ def _describe_frequency(header: Header, bands: Sequence[BandSummary]) -> None:
         )
     _axis(header, 3, ("FREQ", 1, float(frequency[0]), float(step), "Hz"))
     header["CHANAVG"] = (bands[0].fine_channels, "fine channels averaged into a plane")
+    if bands[0].n_bands > 1:
+        header["NBANDS"] = (bands[0].n_bands, "bands imaged together")
+        header["EFFFREQ"] = (bands[0].effective_hz, "[Hz] mean frequency, by weight")
     header["RESTFRQ"] = (float(frequency[0]), "[Hz] first plane")
     header["SPECSYS"] = ("TOPOCENT", "frequencies as observed")
 
@@ -164,12 +237,13 @@ def _describe_stokes(header: Header, stokes: str) -> None:
 
 def _describe_beam(header: Header, bands: Sequence[BandSummary]) -> None:
     """Describe the beam of the middle plane, and say where those of all planes are."""
-    beam = bands[len(bands) // 2].beam
+    imaged = [band for band in bands if band.missing is None]
+    beam = imaged[len(imaged) // 2].beam
     if beam is not None:
         header["BMAJ"] = (math.degrees(beam.major_rad), "[deg] plane in the middle")
         header["BMIN"] = (math.degrees(beam.minor_rad), "[deg]")
         header["BPA"] = (math.degrees(beam.angle_rad), "[deg] north through east")
-    if all(band.beam is not None for band in bands):
+    if all(band.beam is not None for band in imaged):
         header["CASAMBM"] = (True, "beams of all planes: table BEAMS")
 
 
@@ -178,5 +252,20 @@ def _describe_weights(header: Header, bands: Sequence[BandSummary], settings: Im
     header["WEIGHT"] = (settings.weight, "imaging weights")
     if settings.weight == "briggs":
         header["ROBUST"] = (settings.robust, "Briggs' robustness")
+    if settings.taper_rad is not None:
+        header["TAPER"] = (math.degrees(settings.taper_rad), "[deg] FWHM of taper on the sky")
+    for key, limit in (("UVMIN", settings.uv_min), ("UVMAX", settings.uv_max)):
+        if limit is not None:
+            unit = "wavelengths" if limit.in_wavelengths else "m"
+            header[key] = (limit.value, f"[{unit}] limit of (u, v)")
+    for key, names in (("STATIONS", settings.stations), ("WITHOUT", settings.without_stations)):
+        if names:
+            header[key] = _listed(names)
     worst = max(band.fraction_left_out for band in bands)
     header["LEFTOUT"] = (worst, "share of weights beyond the uv range")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write names as one value of a header, which has no room for hundreds."""
+    text = ", ".join(names)
+    return text if len(text) <= _LONGEST_TEXT else f"{names[0][:_LONGEST_NAME]}, ... ({len(names)} names or patterns)"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 
+from pipeline.config.image import UVDistance, evenly_spaced_stokes
 from pipeline.errors import ConfigError
 from pipeline.products.weighting import Scheme
 
@@ -37,8 +37,20 @@ class ImageSettings:
         "natural", "uniform" or "briggs".
     robust
         Briggs' robustness, -2 (almost uniform) to 2 (almost natural); no other weighting looks at it.
+    taper_rad
+        Full width at half maximum, rad, of the Gaussian that the taper convolves the image with; None: no taper.
+    uv_min, uv_max
+        Samples with sqrt(u^2 + v^2) outside these are left out; None: no limit.
+    stations, without_stations
+        Names of stations or patterns of names: baselines between `stations` only (none: all), and without any of
+        `without_stations`.
     stokes
         One or several of "IQUV", such as "I" or "IQUV", evenly spaced in that order.
+    continuum
+        All bands make one image.
+    primary_beam_cut
+        Images are corrected for the primary beam where it is at least so much of its largest value in them, from 0 up
+        to 1; None: not corrected, and no primary beam worked out.
     epsilon
         Accuracy of the gridding, relative to the sum of the weighted visibilities.
     n_threads
@@ -54,7 +66,14 @@ class ImageSettings:
     cell_rad: float = math.radians(1 / 60)
     weight: Scheme = "natural"
     robust: float = 0.0
+    taper_rad: float | None = None
+    uv_min: UVDistance | None = None
+    uv_max: UVDistance | None = None
+    stations: tuple[str, ...] = ()
+    without_stations: tuple[str, ...] = ()
     stokes: str = "I"
+    continuum: bool = False
+    primary_beam_cut: float | None = None
     epsilon: float = 1e-6
     n_threads: int = 1
 
@@ -73,13 +92,14 @@ class ImageSettings:
             raise ConfigError(f"image.weight: {self.weight!r} is not known; use natural, uniform or briggs")
         if not -2 <= self.robust <= 2:
             raise ConfigError(f"image.robust: {self.robust:g} lies outside -2 to 2")
-        indices = ["IQUV".find(letter) for letter in self.stokes]
-        even = all(b - a == indices[1] - indices[0] > 0 for a, b in itertools.pairwise(indices))
-        if not indices or -1 in indices or not even:
-            raise ConfigError(
-                f"image.stokes: {self.stokes!r} cannot be imaged; use one or several of I, Q, U, V, in that "
-                f"order and evenly spaced, as a FITS axis wants, such as I, IV or IQUV"
-            )
+        if self.taper_rad is not None and not self.taper_rad > 0:
+            raise ConfigError(f"image.taper: {self.taper_rad:g} rad must be above zero")
+        try:
+            evenly_spaced_stokes(self.stokes)
+        except ValueError as error:
+            raise ConfigError(f"image.stokes: {error}") from None
+        if self.primary_beam_cut is not None and not 0 <= self.primary_beam_cut < 1:
+            raise ConfigError(f"image.primary_beam_cut: {self.primary_beam_cut:g} must be at least 0 and below 1")
         if not 1e-12 < self.epsilon < 0.1:
             raise ConfigError(f"epsilon: {self.epsilon:g} lies outside 1e-12 to 0.1")
         if self.n_threads < 1:
@@ -100,6 +120,11 @@ def samples_at_once(settings: ImageSettings) -> int:
     return max(_SAMPLES_AT_ONCE, settings.size**2)
 
 
+def images_at_once(settings: ImageSettings) -> int:
+    """Return how many images of a band are gridded at the same time: all of them, on as many threads as there are."""
+    return min(settings.n_threads, len(settings.stokes) + 2)
+
+
 def memory_estimate(
     settings: ImageSettings, n_baselines: int, n_channels: int, n_block_dumps: int, n_stations: int
 ) -> int:
@@ -112,14 +137,16 @@ def memory_estimate(
     n_baselines, n_channels, n_block_dumps, n_stations
         Shape of a block as read.
     """
-    n_stokes = len(settings.stokes)
+    n_stokes, at_once = len(settings.stokes), images_at_once(settings)
     # vis and weight as read and once more as bytes; station_uvw.
     block = n_block_dumps * (2 * n_channels * n_baselines * (4 * 8 + 4) + n_stations * 24)
     samples = samples_at_once(settings) + n_baselines * n_channels
-    # uvw, weight and vis waiting; the same joined, one Stokes parameter at a time; ducc0's index of them.
-    rows = samples * (24 + 8 + 16 * n_stokes) + samples * (24 + 8 + 16) + samples * 16
+    # uvw, weight, baseline and vis waiting; uvw and weight joined; then u, v and cells to find weights, later one
+    # Stokes parameter a thread and ducc0's index of it.
+    to_weigh = 0 if settings.weight == "natural" and settings.taper_rad is None else 80
+    rows = samples * (24 + 8 + 8 + 16 * n_stokes + 24 + 8 + max(to_weigh, (16 + 16) * at_once))
     pixels = grid_pixels(settings.size) ** 2
-    # The sums, one partial image, the grid oversampled up to 2.6-fold along each axis with its copy.
-    images = (n_stokes + 2) * settings.size**2 * 8 + pixels * (8 + 8 + 2 * 16 * 2.6**2)
+    # The sums; a thread's image and its grid, oversampled up to 2.6-fold along each axis, with a copy.
+    images = (n_stokes + 2) * settings.size**2 * 8 + at_once * pixels * (8 + 8 + 2 * 16 * 2.6**2)
     density = 0 if settings.weight == "natural" else 2 * 8 * (settings.size + 3) ** 2
     return int(block + rows + images + density)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from pipeline.dataset.verify import VerifyReport
     from pipeline.inputs import Inputs
     from pipeline.plan import Plan
-    from pipeline.products.cube import CubeReport
     from pipeline.telemetry.report import Report
 
 _MOST_RANKS_LISTED = 12
@@ -198,38 +196,6 @@ def describe_report(report: Report, path: Path) -> str:
         ("dataset", str(path)),
     ]  # fmt: skip
     return "\n".join([*lines, "", rows(rates)])
-
-
-def describe_images(report: CubeReport, png: Path | None) -> str:
-    """Say what was imaged."""
-    first, last = report.bands[0], report.bands[-1]
-    span = f"{first.frequency_hz / 1e6:.4f} to {last.frequency_hz / 1e6:.4f} MHz"
-    pairs = [("cube", f"{report.image}: {counted(len(report.bands), 'plane')}, {span}")]
-    if first.beam is not None:
-        axes = (math.degrees(first.beam.major_rad) * 60, math.degrees(first.beam.minor_rad) * 60)
-        angle_deg = math.degrees(first.beam.angle_rad)
-        pairs.append(("beam", f"{axes[0]:.2f} x {axes[1]:.2f} arcmin at {angle_deg:.1f} deg (first plane)"))
-    pairs += [("psf", str(report.psf)), ("sampling", str(report.sampling))]
-    if png is not None:
-        pairs.append(("picture", str(png)))
-    return rows(pairs)
-
-
-def images_as_dict(report: CubeReport) -> dict[str, Any]:
-    """Return what was imaged as plain values."""
-    return {
-        "image": str(report.image),
-        "psf": str(report.psf),
-        "sampling": str(report.sampling),
-        "planes": [
-            {
-                "frequency_hz": band.frequency_hz,
-                "width_hz": band.width_hz,
-                "beam": None if band.beam is None else dataclasses.asdict(band.beam),
-            }
-            for band in report.bands
-        ],
-    }
 
 
 def describe_info(info: dict[str, Any]) -> str:

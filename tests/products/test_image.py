@@ -164,7 +164,7 @@ def test_nothing_to_image_is_an_error(scheme):
     band = make_band()
     for block in band.blocks:
         block.weight[:] = 0
-    with pytest.raises(DatasetError, match="band 3: no visibility has a weight"):
+    with pytest.raises(DatasetError, match="band 3: no visibility asked for has a weight"):
         image_band(band.open, ImageSettings(size=8, cell_rad=CELL, weight=scheme))
 
 
