@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +68,9 @@ class ImageCube:
 
         self.path = Path(path)
         try:
-            self._hdus: Any = fits.open(self.path, memmap=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "File may have been truncated")  # an error, below
+                self._hdus: Any = fits.open(self.path, memmap=True)
         except (OSError, ValueError) as error:
             raise DatasetError(f"{path}: not a FITS cube that can be read: {error}") from error
         try:
@@ -163,10 +166,13 @@ class ImageCube:
             )
 
     def _wcs(self) -> WCS:
-        from astropy.wcs import WCS
+        from astropy.wcs import WCS, FITSFixedWarning
 
         try:
-            wcs = WCS(self.header)
+            with warnings.catch_warnings():
+                # That a date was written in a second way, and the like: nothing that moves a pixel.
+                warnings.simplefilter("ignore", FITSFixedWarning)
+                wcs = WCS(self.header)
             wcs.wcs.set()
         except Exception as error:  # wcslib has a dozen errors without a common base
             raise DatasetError(f"{self.path}: its coordinates cannot be understood: {error}") from error

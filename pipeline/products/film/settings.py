@@ -88,7 +88,7 @@ def chosen_planes(text: str, n_planes: int) -> range:
     try:
         numbers = [int(part) if part.strip() else None for part in parts]
         if len(numbers) == 1 and numbers[0] is not None:
-            numbers = [numbers[0], numbers[0] + 1]
+            numbers = [numbers[0], numbers[0] + 1 or None]  # -1 is the last
         planes = range(n_planes)[slice(*numbers)]
     except (ValueError, TypeError):
         raise ConfigError(f"--planes: {text!r} is no slice; write FIRST:END:STEP, such as 0:10 or ::2") from None
