@@ -13,25 +13,6 @@ Four = tuple[Any, Any, Any, Any]
 _WARP = 32
 
 
-class _Warp:
-    """What the threads of one warp show each other: two turns, so that one barrier a product is enough."""
-
-    def __init__(self) -> None:
-        self.shown: list[list[Any]] = [[None] * _WARP, [None] * _WARP]
-        self.barrier = threading.Barrier(_WARP, timeout=60)
-
-
-class _Warps(threading.local):
-    """The warp of a thread, and how many products it has taken part in."""
-
-    turn = 0
-
-
-_warps: dict[tuple[int, ...], _Warp] = {}
-_warps_lock = threading.Lock()
-_own = _Warps()
-
-
 def load4(array: Array, index: int) -> Four:
     """Return array[index : index + 4]."""
     assert index % 4 == 0
@@ -74,28 +55,42 @@ def warp_product(a: Four, b0: Any, b1: Any, c: Four) -> Four:
     tuple of four float32
         Like ``c``. [NVIDIA, PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"]
     """
-    rank, warp = _warp_of_thread()
-    shown = warp.shown[_own.turn % 2]
-    _own.turn += 1
-    shown[rank] = (*a, b0, b1)
-    warp.barrier.wait()
-    group, j = rank // 4, rank % 4
-    sums = []
-    for k in range(4):
-        row, column = group + 8 * (k // 2), 2 * j + k % 2
-        left = [from_halves(shown[4 * group + i][(row // 8) + 2 * half]) for half in range(2) for i in range(4)]
-        right = [from_halves(shown[4 * column + i][4 + half]) for half in range(2) for i in range(4)]
-        sums.append(
-            np.float32(np.float64(c[k]) + np.dot(np.ravel(left).astype(np.float64), np.ravel(right).astype(np.float64)))
-        )
-    return tuple(sums)  # type: ignore[return-value]
-
-
-def _warp_of_thread() -> tuple[int, _Warp]:
-    """Return the rank of this thread in its warp, and the warp."""
     here: Any = threading.current_thread()  # the simulator's, which knows its place
-    rank = here.threadIdx.x
-    key = (here.blockIdx.x, here.blockIdx.y, here.blockIdx.z, rank // _WARP)
+    warp = _warp_of(here)
+    rank = here.threadIdx.x % _WARP
+    warp.shown[rank] = (*a, b0, b1)
+    product = warp.multiply()
+    group, j = rank // 4, rank % 4
+    rows_and_columns = ((group + 8 * (k // 2), 2 * j + k % 2) for k in range(4))
+    return tuple(np.float32(np.float64(c[k]) + product[place]) for k, place in enumerate(rows_and_columns))
+
+
+class _Warp:
+    """What the threads of one warp show each other, and what the last to come makes of it."""
+
+    def __init__(self) -> None:
+        self.shown: Array = np.zeros((_WARP, 6), np.uint32)
+        self._product: Array = np.zeros((16, 8))
+        self._barrier = threading.Barrier(_WARP, self._multiply, timeout=60)
+
+    def multiply(self) -> Array:
+        """Wait for all threads of the warp; return A B, (16, 8) float64."""
+        self._barrier.wait()
+        return self._product
+
+    def _multiply(self) -> None:
+        pairs = self.shown.view(np.float16).reshape(8, 4, 6, 2).astype(np.float64)  # g, j, register, one of a pair
+        upper, lower, upper_more, lower_more, right, right_more = pairs.transpose(2, 0, 1, 3).reshape(6, 8, 8)
+        left = np.block([[upper, upper_more], [lower, lower_more]])
+        self._product = left @ np.block([right, right_more]).T
+
+
+_warps: dict[tuple[int, ...], _Warp] = {}
+_warps_lock = threading.Lock()
+
+
+def _warp_of(thread: Any) -> _Warp:
+    """Return the warp of a simulated thread."""
+    block = thread.blockIdx
     with _warps_lock:
-        warp = _warps.setdefault(key, _Warp())
-    return rank % _WARP, warp
+        return _warps.setdefault((block.x, block.y, block.z, thread.threadIdx.x // _WARP), _Warp())

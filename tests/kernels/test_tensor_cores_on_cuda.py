@@ -1,0 +1,125 @@
+"""Products on the tensor cores: their error on a model of the hardware, and the kernels in the simulator or on a GPU.
+
+The model proves the bound for any of the adders known, on the host, for 50,000 sources; the simulator that the kernels
+multiply what they should; only a GPU that it multiplies as the model does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import direct_sum
+import numpy as np
+import pytest
+import tensor_model
+from numba import cuda
+
+from kernels.cuda import tensor_cores
+
+SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
+MISSING = not SIMULATED and not cuda.is_available()
+
+on_gpu_or_simulator = pytest.mark.skipif(MISSING, reason="runs in the simulator, started by another test")
+on_gpu = pytest.mark.skipif(MISSING or SIMULATED, reason="no CUDA device")
+
+N_SOURCES, N_BASELINES = 50_000, 5
+
+
+def fluxes(kind: str) -> Any:
+    """Fluxes in Jy: what float32 sums, half precision and cut-off sums each find hard."""
+    rng = np.random.default_rng(12)
+    if kind == "seven decades":
+        return 10 ** rng.uniform(-7, 4, N_SOURCES) * rng.choice([-1.0, 1.0], N_SOURCES)
+    if kind == "one bright":
+        flux = np.full(N_SOURCES, 1e-3)
+        flux[77] = 1e4
+        return flux
+    return np.full(N_SOURCES, -0.1 if kind == "negative" else 0.1)
+
+
+@pytest.mark.parametrize("n_adder", [4, 8, 16])
+@pytest.mark.parametrize("phases", ["all alike", "of a small field", "of a large field"])
+@pytest.mark.parametrize("kind", ["seven decades", "one bright", "equal", "negative"])
+def test_rounding_stays_within_the_bound(kind: str, phases: str, n_adder: int) -> None:
+    rng = np.random.default_rng(13)
+    spread = {"all alike": 0.0, "of a small field": 0.05, "of a large field": 1.0}[phases]
+    turns = 0.123 + spread * rng.uniform(-0.5, 0.5, (2, N_SOURCES, N_BASELINES))
+    p, q = np.exp(2j * np.pi * turns)
+    left = [np.float32(fluxes(kind))[:, None] * np.float32(part) for part in (p.real, p.imag)]
+    right = [np.float32(part) for part in (q.real, q.imag)]
+    exact = ((left[0] + 1j * left[1]).astype(np.clongdouble) * (right[0] - 1j * right[1])).sum(axis=0)
+    left_scaled, right_scaled = (
+        [tensor_model.scaled(part, largest) for part in side]
+        for side, largest in ((left, np.abs(fluxes(kind)).max()), (right, 1.0))
+    )
+    re, im = tensor_model.product([x for x, _ in left_scaled], [x for x, _ in right_scaled], n_adder)
+    unscale = 2.0 ** -(left_scaled[0][1] + right_scaled[0][1])
+    error = np.abs(unscale * (re + 1j * im) - exact).max() / np.abs(fluxes(kind)).sum()
+    assert error <= 1e-6
+
+
+def check(name: str, n_stations: int, n_terms: int, n_dumps: int, keep: str = "all") -> None:
+    """Compare a product of several dumps with the direct sum in long double of the same float32 operands."""
+    rng, n_all = np.random.default_rng(8), n_terms * n_dumps
+    index = direct_sum.index_of(n_stations, keep)
+    turns = rng.uniform(size=(n_all, n_stations))
+    phasors = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]).astype(np.float32)
+    flux, coherency = 10 ** rng.uniform(-3, 4, n_all), rng.normal(size=(n_all, 4))
+    flux = (flux * rng.choice([-1.0, 1.0], n_all)).astype(np.float32)
+    kind, source = (rng.integers(0, n, m).astype(np.int32) for n, m in ((3, n_stations), (7, n_all)))
+    jones, kinds = np.broadcast_to(np.eye(2), (n_stations, n_all, 2, 2)), (rng.normal(size=(3, 7, 2, 2, 2)) @ [1, 1j])
+    factors: tuple[Any, ...] = (coherency.astype(np.float32),)
+    if name == "unpolarised":
+        coherency, factors = np.stack([flux, flux, 0 * flux, 0 * flux], axis=1), (flux,)
+    if name == "per_kind":
+        jones, factors = kinds[kind][:, source], (kinds.astype(np.complex64), kind, source, *factors)
+    stokes = coherency @ [[0.5, 0.5, 0, 0], [0.5, -0.5, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
+    out = cuda.to_device(np.full((n_dumps, index.max() + 1, 4), 0.5 - 0.25j, np.complex64))
+    getattr(tensor_cores, name)(*map(cuda.to_device, (phasors, *factors, index)), out)
+    values = out.copy_to_host() - (0.5 - 0.25j)
+    for dump in range(n_dumps):
+        terms = slice(dump * n_terms, (dump + 1) * n_terms)
+        fringe = tuple(np.longdouble(part[terms]) for part in phasors)
+        expected = direct_sum.visibilities(fringe, index, jones[:, terms], stokes[terms])
+        scale = (gain * np.abs(stokes).sum(axis=1))[terms].sum()
+        assert np.abs(values[dump] - expected).max() <= 1e-6 * scale + 2**-24
+
+
+@on_gpu_or_simulator
+@pytest.mark.parametrize(
+    ("name", "n_stations", "n_terms", "n_dumps"),
+    [("unpolarised", 37, 19, 1), ("unpolarised", 2, 1, 2), ("common", 3, 5, 1), ("per_kind", 3, 3, 1)],
+)
+def test_products(name: str, n_stations: int, n_terms: int, n_dumps: int) -> None:
+    check(name, n_stations, n_terms, n_dumps)
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize("name", ["unpolarised", "common", "per_kind"])
+@pytest.mark.parametrize("size", [(5, 9, 2), (67, 130, 3), (131, 300, 1)])
+def test_products_of_more_stations_and_sources(name: str, size: tuple[int, int, int]) -> None:
+    check(name, *size, keep="few" if size[0] > 100 else "all")
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_many_equal_sources() -> None:
+    phasors = np.stack([np.ones((N_SOURCES, 3)), np.zeros((N_SOURCES, 3))]).astype(np.float32)
+    flux, out = np.full(N_SOURCES, 0.1, np.float32), cuda.to_device(np.zeros((6, 4), np.complex64))
+    tensor_cores.unpolarised(*map(cuda.to_device, (phasors, flux, direct_sum.index_of(3, "all"))), out)
+    assert np.abs(out.copy_to_host()[:, 0] - flux.astype(float).sum()).max() <= 1e-6 * 0.1 * N_SOURCES
+
+
+@pytest.mark.skipif(not MISSING, reason="this process has a GPU or the simulator")
+def test_in_the_simulator() -> None:
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", Path(__file__).name, "-k", "products"]
+    done = subprocess.run(command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
