@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import re
 import shutil
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import lazy_samples as samples
 import numpy as np
@@ -277,3 +279,17 @@ def test_dropping_and_choosing(whole):
         np.testing.assert_array_equal(dataset.vis, samples.plain_vis(whole)[:, [4, 5, 0, 1]])
     with opened(whole, drop_variables="vis") as dataset:
         assert "vis" not in dataset
+
+
+def test_the_examples_in_the_documents(whole, tmp_path, monkeypatch):
+    pytest.importorskip("dask")
+    text = (Path(__file__).parents[2] / "docs/xarray.md").read_text(encoding="utf-8")
+    shutil.copytree(whole, tmp_path / "NAME.dawn")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, names)
+    np.testing.assert_array_equal(names["xx"], samples.plain_vis(whole)[:, 1, :, 0])
+    assert names["first"].shape == (4, CHANNELS, 10, 4)
+    assert names["of_one"].sizes["baseline"] == 4
+    assert 0 < names["long"].sum() <= 10
