@@ -5,7 +5,7 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
 from kernels.cpu.averages import accumulate
-from kernels.cpu.beams import array_factors, scale
+from kernels.cpu.beams import array_factors, interpolate, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.gaussians import gaussians
 from kernels.cpu.phasors import phasors
@@ -18,6 +18,7 @@ __all__ = [
     "array_factors",
     "common",
     "gaussians",
+    "interpolate",
     "per_kind",
     "phase_screen",
     "phasors",

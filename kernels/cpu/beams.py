@@ -19,6 +19,9 @@ _SOURCES = 64
 # Terms that a thread takes at a time: a cache line of responses, which lie source by source.
 _TERMS = 8
 
+# Values that are interpolated at a time.
+_VALUES = 4096
+
 # Compiled into their callers, which are cached.
 _turns_of_path = njit(bodies.turns_of_path, fastmath={"contract"})
 _nearest_quarter = njit(bodies.nearest_quarter)
@@ -72,6 +75,21 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     _scale(response, kind, source, phasors)
 
 
+def interpolate(values: Array, weights: Array, out: Array) -> None:
+    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+
+    Parameters
+    ----------
+    values
+        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+    weights
+        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+    out
+        (value,) same dtype.
+    """
+    _interpolate(values, weights, out)
+
+
 @njit(parallel=True, **OPTIONS)
 def _array_factors(
     element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
@@ -85,13 +103,13 @@ def _array_factors(
         towards, sums = np.zeros(3 * _SOURCES), np.zeros(2 * _SOURCES)
         for s in range(n):
             for axis in range(3):
-                towards[axis * _SOURCES + s] = offset[s0 + s, axis]
+                towards[axis * _SOURCES + s] = turns_per_m * offset[s0 + s, axis]
         for e in range(first[k], first[k + 1]):
             x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
             re, im = weight[e].real, weight[e].imag
             for s in range(_SOURCES):
                 east, north, up = towards[s], towards[_SOURCES + s], towards[2 * _SOURCES + s]
-                turns = _turns_of_path(x, y, z, east, north, up, turns_per_m)
+                turns = _turns_of_path(x, y, z, east, north, up, 1.0)
                 quarter = _nearest_quarter(turns)
                 cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
                 sums[s] += re * cosine - im * sine
@@ -112,3 +130,19 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
                 factor, re, im = of_kind[source[t]], phasors[0, t, p], phasors[1, t, p]
                 phasors[0, t, p] = factor.real * re - factor.imag * im
                 phasors[1, t, p] = factor.real * im + factor.imag * re
+
+
+@njit(parallel=True, **OPTIONS)
+def _interpolate(values: Array, weights: Array, out: Array) -> None:
+    """Add moments one after another, a block of values at a time that stays in the cache."""
+    for block in prange((out.size + _VALUES - 1) // _VALUES):
+        of_block = slice(block * _VALUES, min((block + 1) * _VALUES, out.size))
+        total = out[of_block]
+        for m in range(weights.size):
+            weight, row = weights[m], values[m, of_block]
+            if m == 0:
+                for i in range(total.size):
+                    total[i] = weight * row[i]
+            else:
+                for i in range(total.size):
+                    total[i] += weight * row[i]

@@ -4,7 +4,7 @@ Each public function computes what its namesake in `reference` does. Importing n
 """
 
 from kernels.cuda.averages import accumulate
-from kernels.cuda.beams import array_factors, scale
+from kernels.cuda.beams import array_factors, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import gaussians
 from kernels.cuda.phasors import phasors
@@ -17,6 +17,7 @@ __all__ = [
     "array_factors",
     "common",
     "gaussians",
+    "interpolate",
     "per_kind",
     "phase_screen",
     "phasors",

@@ -67,6 +67,22 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         _scale[blocks(n_phasors), THREADS](response, kind, source, phasors)
 
 
+def interpolate(values: Array, weights: Array, out: Array) -> None:
+    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+
+    Parameters
+    ----------
+    values
+        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+    weights
+        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+    out
+        (value,) same dtype.
+    """
+    if out.size:
+        _interpolate[blocks(out.size), THREADS](values, weights, out)
+
+
 @cuda.jit
 def _array_factors(
     element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
@@ -93,3 +109,12 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         factor, re, im = response[kind[p], source[t]], phasors[0, t, p], phasors[1, t, p]
         phasors[0, t, p] = factor.real * re - factor.imag * im
         phasors[1, t, p] = factor.real * im + factor.imag * re
+
+
+@cuda.jit
+def _interpolate(values: Array, weights: Array, out: Array) -> None:
+    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+        total = weights[0] * values[0, i]
+        for m in range(1, weights.size):
+            total += weights[m] * values[m, i]
+        out[i] = total

@@ -1,7 +1,7 @@
 """The obvious NumPy float64 form of every kernel: the oracle for cpu and cuda, slow and memory-hungry."""
 
 from kernels.reference.averages import accumulate
-from kernels.reference.beams import array_factors, scale
+from kernels.reference.beams import array_factors, interpolate, scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
 from kernels.reference.gaussians import gaussians
 from kernels.reference.phasors import phasors
@@ -14,6 +14,7 @@ __all__ = [
     "array_factors",
     "common",
     "gaussians",
+    "interpolate",
     "per_kind",
     "phase_screen",
     "phasors",

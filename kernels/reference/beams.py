@@ -62,3 +62,18 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     factor = response.astype(np.complex128)[np.ix_(kind, source)].T
     product = factor * (phasors[0].astype(np.float64) + 1j * phasors[1])
     phasors[0], phasors[1] = product.real, product.imag
+
+
+def interpolate(values: Array, weights: Array, out: Array) -> None:
+    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+
+    Parameters
+    ----------
+    values
+        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+    weights
+        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+    out
+        (value,) same dtype.
+    """
+    out[:] = weights.astype(np.float64) @ values.astype(np.float64)

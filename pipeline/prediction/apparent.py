@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from pipeline.observation.stations.base import Complex128
 
 Float64 = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complexfloating[Any, Any]]
 
 SPEED_OF_LIGHT_M_S = 299792458.0
 
@@ -26,13 +28,13 @@ def coherencies(stokes_jy: Float64) -> Float64:
     return np.stack([i + q, i - q, u, v], axis=1)
 
 
-def apparent_coherency(response: Complex128, stokes_jy: Float64) -> Float64:
+def apparent_coherency(response: Complex, stokes_jy: Float64) -> Float64:
     """Return J B J^H of sources for stations that all answer alike, as (XX, YY, Re XY, Im XY).
 
     Parameters
     ----------
     response
-        (source,) complex128 of a scalar response, or (source, 2, 2) complex128.
+        (source,) complex of a scalar response, or (source, 2, 2) complex.
     stokes_jy
         (source, 4) I, Q, U, V in Jy.
     """

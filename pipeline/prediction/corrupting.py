@@ -76,7 +76,7 @@ class Corrupting:
         if ionosphere is None:
             return
         time_s, mine = self._time_s(moment.dump), moment.chunks[number]
-        enu = self._device.upload(moment.middle.enu(mine.terms.visible))
+        enu = self._device.upload(moment.enu[mine.terms.visible])
         place, turns = ionosphere.place_at(time_s), ionosphere.turns_per_tecu(frequency_hz)
         host = ionosphere.screen_at(time_s)
         if self._screen[0] is not host:

@@ -12,7 +12,7 @@ from pipeline.layout import Role
 from pipeline.observation.geometry import GeometryBlock
 from pipeline.parallel.exchange import N_POLARISATIONS, Sums
 from pipeline.prediction.corrupting import Corrupting
-from pipeline.prediction.moments import BlockMoments
+from pipeline.prediction.moments import BlockMoments, Moments
 from pipeline.prediction.summing import Summing
 from pipeline.prediction.terms import split
 from pipeline.prepare import Prepared
@@ -62,6 +62,7 @@ class Predictor:
         self._pool, self._timers = pool, timers
         self._device = device = prepared.device
         n_baselines = len(prepared.inputs.baselines)
+        self._moments = Moments(prepared)
         self._corrupting = Corrupting(prepared)
         self._summing = Summing(prepared, self._corrupting)
         block = (self._plan.block_dumps, n_baselines)
@@ -75,7 +76,7 @@ class Predictor:
             for first, stop in self._plan.blocks():
                 buffer = self._pool.take()
                 with self._timers("geometry"):
-                    moments = BlockMoments(self._prepared, first, stop)
+                    moments = self._moments.block(first, stop)
                 sums = buffer.first(stop - first)
                 with self._timers("predict"):
                     self._predict(band, moments, sums)
@@ -131,7 +132,7 @@ def warm_up(prepared: Prepared) -> float:
     device = prepared.device
     visibilities = device.empty((1, len(inputs.baselines), N_POLARISATIONS), device.complex)
     corrupting = Corrupting(small)
-    Summing(small, corrupting).sum_sources(0, BlockMoments(small, 0, 1), visibilities)
+    Summing(small, corrupting).sum_sources(0, Moments(small).block(0, 1), visibilities)
     corrupting.corrupt(0, 0, visibilities[0])
     sums = device.empty((len(inputs.baselines), N_POLARISATIONS), np.complex64)
     sum_weights = device.empty((len(inputs.baselines),), np.float32)

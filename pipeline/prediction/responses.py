@@ -9,13 +9,18 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.observation.geometry import Geometry, Moment
 from pipeline.observation.smearing import EARTH_RAD_S
-from pipeline.observation.stations.base import Complex128, Directions, StationResponse
+from pipeline.observation.stations.base import Directions, StationResponse
+from pipeline.prediction.apparent import Complex
+
+if TYPE_CHECKING:
+    from pipeline.prediction.moments import DumpMoments
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -69,6 +74,8 @@ class Responses:
         Host kernels for large sums.
     memory_bytes
         What may be kept for the next call; the rest is evaluated again.
+    dtype
+        Of the responses: complex128, or complex64 where that is what they are multiplied with.
     """
 
     def __init__(
@@ -79,63 +86,81 @@ class Responses:
         n_dumps: int,
         kernels: ModuleType,
         memory_bytes: int,
+        dtype: npt.DTypeLike,
     ) -> None:
         self._response, self._geometry, self._kernels = response, geometry, kernels
         self._cell_dumps, self._n_dumps = cell_dumps, n_dumps
-        self._kept: OrderedDict[tuple[int, int, float], tuple[Int64, Complex128]] = OrderedDict()
-        self._room = memory_bytes
+        self._kept: OrderedDict[tuple[int, int, float], tuple[Int64, Complex]] = OrderedDict()
+        self._room, self._dtype = memory_bytes, np.dtype(dtype)
+        # Allocating it for every dump would take longer than interpolating.
+        self._interpolated: Complex = np.empty(0, dtype)
 
-    def at(self, sources: Int64, visible: Int64, dump: int, moment: Moment, frequency_hz: float) -> Complex128:
-        """Return the responses of all kinds of station to the sources that are up.
+    def at(self, sources: Int64, visible: Int64, moment: DumpMoments, frequency_hz: float) -> Complex:
+        """Return the responses of all kinds of station to the sources that are up, until the next call.
 
         Parameters
         ----------
         sources, visible
             (source,) int64, ascending indices in the sky: a chunk, and those of it that are up.
-        dump, moment
-            The dump and its middle.
+        moment
+            The dump.
         frequency_hz
             Frequency, Hz.
 
         Returns
         -------
-        (kind, visible source) complex128 of scalar responses, else (kind, visible source, 2, 2) complex128
+        (kind, visible source) complex of scalar responses, else (kind, visible source, 2, 2) complex
         """
         if self._cell_dumps == 1 or not len(visible):
-            return self._evaluate(visible, moment, frequency_hz)
-        cell = dump // self._cell_dumps
+            return self._evaluate(visible, moment.middle, moment.enu[visible], frequency_hz)
+        cell = moment.dump // self._cell_dumps
         known, values = self._cell(sources, cell, frequency_hz)
-        interpolated = _combined(self._weights(cell, dump + 0.5), values)
+        interpolated = self._interpolate(self._weights(cell, moment.dump + 0.5), values)
         if np.array_equal(known, visible):
             return interpolated
         # Sources that rise or set within the cell have no response at all of its moments.
-        out = np.empty((interpolated.shape[0], len(visible), *interpolated.shape[2:]), np.complex128)
+        out = np.empty((interpolated.shape[0], len(visible), *interpolated.shape[2:]), self._dtype)
         shared = np.isin(visible, known)
         out[:, shared] = interpolated[:, np.isin(known, visible)]
-        out[:, ~shared] = self._evaluate(visible[~shared], moment, frequency_hz)
+        others = visible[~shared]
+        out[:, ~shared] = self._evaluate(others, moment.middle, moment.enu[others], frequency_hz)
         return out
 
-    def _evaluate(self, sources: Int64, moment: Moment, frequency_hz: float) -> Complex128:
-        enu = moment.enu(sources)
+    def _evaluate(self, sources: Int64, moment: Moment, enu: Float64, frequency_hz: float) -> Complex:
         # Finding north costs three times as much as finding the source.
         north = np.full_like(enu, np.nan) if self._response.is_scalar else moment.north(sources)
         directions = Directions(enu, north, moment.uvw_axes[2])
-        return self._response.respond(directions, frequency_hz, self._kernels)
+        return self._response.respond(directions, frequency_hz, self._kernels).astype(self._dtype, copy=False)
 
-    def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Complex128]:
+    def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Complex]:
         """Return which sources are up at all moments of a cell, and the responses to them, (moment, kind, …)."""
         key = (int(sources[0]), cell, frequency_hz)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         moments = self._geometry.moments(self._moments(cell))
-        up = np.all([moment.enu(sources)[:, 2] > 0 for moment in moments], axis=0)
+        enu = [moment.enu(sources) for moment in moments]
+        up = np.all([towards[:, 2] > 0 for towards in enu], axis=0)
         known = sources[up]
-        values = np.stack([self._evaluate(known, moment, frequency_hz) for moment in moments])
+        first = self._evaluate(known, moments[0], enu[0][up], frequency_hz)
+        values: Complex = np.empty((len(moments), *first.shape), self._dtype)
+        values[0] = first
+        del first
+        for number in range(1, len(moments)):
+            values[number] = self._evaluate(known, moments[number], enu[number][up], frequency_hz)
         self._keep(key, known, values)
         return known, values
 
-    def _keep(self, key: tuple[int, int, float], known: Int64, values: Complex128) -> None:
+    def _interpolate(self, weights: Float64, values: Complex) -> Complex:
+        """Return the weighted sum over the first axis, in memory that the next call overwrites."""
+        if self._interpolated.size < values[0].size:
+            self._interpolated = np.empty(values[0].size, self._dtype)
+        out = self._interpolated[: values[0].size]
+        real = out.real.dtype
+        self._kernels.interpolate(values.reshape(len(values), -1).view(real), weights.astype(real), out.view(real))
+        return out.reshape(values.shape[1:])
+
+    def _keep(self, key: tuple[int, int, float], known: Int64, values: Complex) -> None:
         """Keep the responses of a cell, and let the oldest go for them."""
         if values.nbytes > self._room + sum(kept.nbytes for _, kept in self._kept.values()):
             return
@@ -161,13 +186,6 @@ class Responses:
         x = (elapsed - middle) / half
         others = [np.delete(_NODES, k) for k in range(N_MOMENTS)]
         return np.array([np.prod((x - rest) / (node - rest)) for node, rest in zip(_NODES, others, strict=True)])
-
-
-def _combined(weights: Float64, values: Complex128) -> Complex128:
-    """Return the weighted sum over the first axis; as real numbers, which is twice as fast as einsum's complex ones."""
-    parts = values.reshape(len(values), -1).view(np.float64)
-    combined: Complex128 = np.einsum("m,mx->x", weights, parts).view(np.complex128).reshape(values.shape[1:])
-    return combined
 
 
 _NODES = np.cos((2 * np.arange(N_MOMENTS) + 1) * math.pi / (2 * N_MOMENTS))

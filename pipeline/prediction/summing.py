@@ -14,7 +14,7 @@ from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
 from pipeline.plan import TRANSFORM_SHARE
-from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelope_axes
+from pipeline.prediction.apparent import Complex, apparent_coherency, as_products, coherencies, envelope_axes
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments, DumpMoments
 from pipeline.prediction.responses import Responses
@@ -77,6 +77,7 @@ class Summing:
             plan.n_dumps,
             device.host_kernels,
             plan.kept_bytes,
+            np.complex128 if inputs.response.n_kinds == 1 else device.complex,
         )
         self._kind = device.upload(inputs.response.kind)
         index = np.full((self._n_stations, self._n_stations), -1, np.int32)
@@ -126,17 +127,15 @@ class Summing:
         else:
             coherency = coherencies(stokes)
             if self._response.is_scalar:
-                kernels.scale(device.upload(response.astype(device.complex)), self._kind, mine.source, phasors)
+                kernels.scale(device.upload(response), self._kind, mine.source, phasors)
             else:
-                jones = response.astype(device.complex)
+                jones = response
         weighted = coherency[terms.source] * terms.weight[:, np.newaxis]
         return Seen(phasors, device.upload(jones), weighted)
 
-    def _respond(
-        self, sources: Int64, visible: Int64, moment: DumpMoments, here: Channel
-    ) -> tuple[Complex128, Float64]:
+    def _respond(self, sources: Int64, visible: Int64, moment: DumpMoments, here: Channel) -> tuple[Complex, Float64]:
         """Return the responses to those of some sources that are up, and their flux densities."""
-        response = self._responses.at(sources, visible, moment.dump, moment.middle, here.frequency_hz)
+        response = self._responses.at(sources, visible, moment, here.frequency_hz)
         return response, here.stokes_jy[visible]
 
     def _add_points(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
@@ -155,9 +154,7 @@ class Summing:
         """Add a chunk of Gaussian sources; the kernel is given stations along each source's own axes."""
         mine, device, uvw_axes = moment.chunks[number], self._device, moment.middle.uvw_axes
         terms, visible = mine.terms, mine.terms.visible
-        north, towards = (
-            vectors @ uvw_axes.T for vectors in (moment.middle.north(visible), moment.middle.enu(visible))
-        )
+        north, towards = (vectors @ uvw_axes.T for vectors in (moment.middle.north(visible), moment.enu[visible]))
         per_hz = envelope_axes(self._sky.shape_rad[visible], north, towards)[terms.source]
         term_hz = here.frequency_hz + terms.offset * self._spectrum.width_hz
         station_uvw = np.stack([epoch.station_uvw for epoch in moment.epochs])[terms.epoch]

@@ -39,6 +39,22 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
             assert abs(error) <= 2 * np.finfo(real).eps * abs(before[t, p] * factor)
 
 
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_moments", "n_values"), [(4, 9001), (1, 1), (3, 4096), (4, 0)])
+def test_interpolate(module: ModuleType, real: Any, n_moments: int, n_values: int) -> None:
+    rng = np.random.default_rng(5)
+    values, weights = rng.normal(size=(n_moments, n_values)).astype(real), rng.normal(size=n_moments).astype(real)
+    results = []
+    for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(n_threads)
+        results.append(np.full(n_values, np.nan, real))
+        module.interpolate(values, weights, results[-1])
+    assert all(result.tobytes() == results[0].tobytes() for result in results)
+    parts = np.longdouble(weights)[:, None] * np.longdouble(values)
+    assert (np.abs(results[0] - parts.sum(axis=0)) <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=0)).all()
+
+
 def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: float) -> Any:
     """Sum over elements one by one, in long double."""
     out = np.zeros((first.size - 1, len(offset)), np.clongdouble)

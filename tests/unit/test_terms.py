@@ -19,14 +19,9 @@ from pipeline.prediction.terms import EXTENDED_PER_CHUNK, TERMS_PER_CHUNK, epoch
 from pipeline.prediction.transform import transform
 
 
-class Elsewhere:
-    """A moment whose directions tell which moment and source they are of."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def lmn(self, sources):
-        return np.stack([sources, np.full(len(sources), self.number), 0.5 * sources], axis=1).astype(float)
+def elsewhere(epoch, sources):
+    """Directions that tell which moment and source they are of."""
+    return np.stack([sources, np.full(len(sources), epoch), 0.5 * sources], axis=1).astype(float)
 
 
 def nodes(in_channel, in_dump) -> Nodes:
@@ -41,11 +36,12 @@ def test_every_source_has_its_nodes_once():
     # One, two and three nodes; the middle is shared by the first and the last.
     np.testing.assert_allclose(offsets, [-math.sqrt(0.15), -math.sqrt(1 / 12), 0, math.sqrt(1 / 12), math.sqrt(0.15)])
     is_up = np.array([True, True, False, True, True, True, True])
-    terms = make_terms(chunk, is_up, offsets, [Elsewhere(number) for number in range(5)])
+    terms = make_terms(chunk, is_up[sources], offsets)
+    lmn = terms.lmn(elsewhere)
     assert terms.visible.tolist() == [0, 1, 4, 5, 6]
     assert len(terms.source) == 1 * 3 + 2 * 1 + 2 * 3 + 2 * 3 + 1 * 2
-    np.testing.assert_array_equal(terms.lmn[:, 0], terms.visible[terms.source])
-    np.testing.assert_array_equal(terms.lmn[:, 1], terms.epoch)
+    np.testing.assert_array_equal(lmn[:, 0], terms.visible[terms.source])
+    np.testing.assert_array_equal(lmn[:, 1], terms.epoch)
     for place, source in enumerate(terms.visible):
         mine = terms.source == place
         assert terms.weight[mine].sum() == pytest.approx(1, abs=1e-15)
@@ -59,8 +55,10 @@ def test_every_source_has_its_nodes_once():
 def test_no_source_above_the_horizon_makes_no_term():
     counts = nodes([2, 2], [1, 1])
     (chunk,) = split(np.arange(2), counts, False)
-    terms = make_terms(chunk, np.zeros(2, bool), epoch_offsets(counts), [Elsewhere(0)])
-    assert [len(array) for array in (terms.visible, terms.source, terms.lmn, terms.weight)] == [0] * 4
+    terms = make_terms(chunk, np.zeros(2, bool), epoch_offsets(counts))
+    lmn = terms.lmn(elsewhere)
+    assert [len(array) for array in (terms.visible, terms.source, lmn, terms.weight)] == [0] * 4
+    assert (terms.source.dtype, terms.epoch.dtype, lmn.shape) == (np.int32, np.int32, (0, 3))
 
 
 @pytest.mark.parametrize(("is_extended", "most"), [(False, TERMS_PER_CHUNK), (True, EXTENDED_PER_CHUNK)])
