@@ -100,6 +100,24 @@ def test_a_band_cut_short(path):
         assert dataset.vis.isel(channel=slice(0, 4)).values.shape == (7, 4, 10, 4)
 
 
+METADATA = {"md.idx": (None, 0, 1, 63), "md.0": (None,), "mmd.0": (None, 0, 1, 63, 700, -20)}
+
+
+@pytest.mark.parametrize(("name", "keep"), [(name, keep) for name, cuts in METADATA.items() for keep in cuts])
+def test_metadata_cut_short(path, name, keep):
+    """ADIOS2 crashes where mmd.0 is cut short, and waits where a file is missing."""
+    file = path / band_name(2) / name
+    content = file.read_bytes()
+    file.unlink() if keep is None else file.write_bytes(content[:keep])
+    with pytest.raises(IncompleteError, match=r"band-00002.bp: .*"):
+        opened(path).vis.values  # noqa: B018
+    file.write_bytes(content)
+    with opened(path) as dataset:
+        file.unlink() if keep is None else file.write_bytes(content[:keep])
+        with pytest.raises(IncompleteError, match=r"band-00002.bp: .*"):
+            dataset.vis.values  # noqa: B018
+
+
 def test_a_band_without_its_last_step(path):
     index = path / band_name(2) / "md.idx"
     index.write_bytes(index.read_bytes()[:-20])
