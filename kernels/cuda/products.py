@@ -27,7 +27,7 @@ _PART = _CHUNK * TILE
 _RIGHT = 2 * _PART
 _THREADS = SIDE * SIDE
 _LOST = 2 * _RIGHT
-_SHARED = {True: _LOST + _SUMS * _THREADS, False: _LOST}
+SHARED = {True: _LOST + _SUMS * _THREADS, False: _LOST}
 
 
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
@@ -96,7 +96,7 @@ def _launch(kernel: Any, factors: Any, n_terms: int, n_pols: int, baseline_index
     """Launch a product of ``n_terms`` inner terms, those of all dumps."""
     flat = tiles.flat(factors)
     is_single, grid = factors[0].dtype == np.float32, tiles.grid(baseline_index, n_pols, out)
-    launched = kernel[is_single][grid, (SIDE, SIDE), 0, _SHARED[is_single] * factors[0].dtype.itemsize]
+    launched = kernel[is_single][grid, (SIDE, SIDE), 0, SHARED[is_single] * factors[0].dtype.itemsize]
     launched(flat, n_terms // tiles.n_dumps(out), baseline_index, tiles.by_dump(out))
 
 

@@ -62,7 +62,8 @@ def warp_product(a: Four, b0: Any, b1: Any, c: Four) -> Four:
     product = warp.multiply()
     group, j = rank // 4, rank % 4
     rows_and_columns = ((group + 8 * (k // 2), 2 * j + k % 2) for k in range(4))
-    return tuple(np.float32(np.float64(c[k]) + product[place]) for k, place in enumerate(rows_and_columns))
+    sums = [np.float32(np.float64(c[k]) + product[place]) for k, place in enumerate(rows_and_columns)]
+    return sums[0], sums[1], sums[2], sums[3]
 
 
 class _Warp:

@@ -29,7 +29,7 @@ _SUMS = 2 * _QUADRANT * _QUADRANT // _WARP
 _FRAGMENT, _PARTS = 4 * _WARP, 4
 _GROUP = _PARTS * _FRAGMENT
 _SIDE = TILE // 16 * _GROUP
-_SHARED_BYTES = 2 * _SIDE * 4
+SHARED_BYTES = 2 * _SIDE * 4
 _WORD, _MINUS = np.dtype(np.uint32), np.uint32(0x80008000)
 _NOTHING = np.float32(0)
 
@@ -82,7 +82,7 @@ def _launch(
     kernel: Any, factors: Any, largest: Array, n_terms: int, n_pols: int, baseline_index: Array, out: Array
 ) -> None:
     """Launch a product of ``n_terms`` inner terms, those of all dumps."""
-    launched = kernel[tiles.grid(baseline_index, n_pols, out), _WARP * _WARPS, 0, _SHARED_BYTES]
+    launched = kernel[tiles.grid(baseline_index, n_pols, out), _WARP * _WARPS, 0, SHARED_BYTES]
     launched(tiles.flat(factors), largest, n_terms // tiles.n_dumps(out), baseline_index, tiles.by_dump(out))
 
 
