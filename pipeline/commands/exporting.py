@@ -10,7 +10,7 @@ import typer
 from pipeline.commands.common import AsJson, DatasetPath, Overwrite, ProgressStyle, on_all_ranks, print_json, say
 
 if TYPE_CHECKING:
-    from pipeline.products.export.export import ExportReport
+    from pipeline.products.export.settings import ExportReport
 
 
 def export(
@@ -32,8 +32,9 @@ def export(
 ) -> None:
     """Write a dataset as Measurement Set or UVH5: `[mpirun -n N] dawnstream export DATASET -o OUT`."""
     from pipeline.parallel.topology import World
-    from pipeline.products.export.export import ExportSettings, export_dataset
+    from pipeline.products.export.export import export_dataset
     from pipeline.products.export.selection import format_of
+    from pipeline.products.export.settings import ExportSettings
     from pipeline.telemetry.progress import show_count
 
     with World() as world:

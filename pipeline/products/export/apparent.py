@@ -35,6 +35,21 @@ class ApparentPlace:
     frame_pa_rad: Float64
 
 
+class ApparentPlaces:
+    """Keeps the last place worked out: bands have the same, and reading the Earth's rotation takes a second."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._place: ApparentPlace | None = None
+
+    def at(self, header: BandHeader, time_utc: Float64) -> ApparentPlace:
+        """Return what `apparent_place` does."""
+        key = (header.array_lonlatheight, header.phase_centre_rad, header.integration_s, time_utc.tobytes())
+        if self._place is None or key != self._key:
+            self._key, self._place = key, apparent_place(header, time_utc)
+        return self._place
+
+
 def apparent_place(header: BandHeader, time_utc: Float64) -> ApparentPlace:
     """Return where the phase centre is at the middle of dumps.
 
@@ -47,6 +62,11 @@ def apparent_place(header: BandHeader, time_utc: Float64) -> ApparentPlace:
         Names array and phase centre.
     time_utc
         (time, 2) float64: consecutive dumps, MJD day and fraction.
+
+    Raises
+    ------
+    ConfigError
+        If the table of the Earth's rotation does not cover the times.
     """
     longitude, latitude, _ = header.array_lonlatheight
     axes = _uvw_axes(header, time_utc)

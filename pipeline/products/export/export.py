@@ -7,83 +7,24 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from pipeline.dataset.reader import Dataset, open_dataset
 from pipeline.dataset.schema import BandHeader, Block
 from pipeline.dataset.storage import check_space
-from pipeline.errors import CorruptError, DatasetError, IncompleteError
+from pipeline.errors import CorruptError, DatasetError
 from pipeline.parallel.topology import World, together
+from pipeline.products.export.apparent import ApparentPlaces
 from pipeline.products.export.contents import Contents, Float64
 from pipeline.products.export.measurement_set import MeasurementSet
-from pipeline.products.export.output import Output, band_file
-from pipeline.products.export.selection import Format, broken_bands, check_complete, chosen_bands
+from pipeline.products.export.output import Output, band_file, to_disk
+from pipeline.products.export.selection import broken_bands, check_complete, chosen_bands
+from pipeline.products.export.settings import ExportReport, ExportSettings
 from pipeline.products.export.uvh5 import UVH5
-from pipeline.telemetry.describe import human_bytes
 
 Progress = Callable[[int, int], None]
-
-FORMATS: dict[Format, Callable[[Path, Contents], Target]] = {"ms": MeasurementSet, "uvh5": UVH5}
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """What to export, and as what.
-
-    Attributes
-    ----------
-    format
-        Of the files.
-    split
-        One file for each band, in a folder; else one, whose channels are the bands.
-    bands
-        Such as ``0-3,7``; None for all.
-    skip_incomplete
-        Read all bands through first, and leave out those that are not whole.
-    """
-
-    format: Format
-    split: bool = False
-    bands: str | None = None
-    skip_incomplete: bool = False
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What was made.
-
-    Attributes
-    ----------
-    path
-        The file or folder.
-    bands
-        Those in it.
-    left_out
-        Those that are not whole, and why.
-    n_bytes
-        Bytes of the arrays written.
-    """
-
-    path: Path
-    bands: tuple[int, ...]
-    left_out: dict[int, DatasetError]
-    n_bytes: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        left_out = {str(band): str(error) for band, error in self.left_out.items()}
-        return {"path": str(self.path), "bands": list(self.bands), "left_out": left_out, "bytes": self.n_bytes}
-
-    def describe(self) -> str:
-        """Say it to people."""
-        return f"{self.path}: {len(self.bands)} bands, {human_bytes(self.n_bytes)}"
-
-    def incomplete(self) -> IncompleteError:
-        """Return the error that a partial export ends with."""
-        n_all = len(self.bands) + len(self.left_out)
-        return IncompleteError(f"{self.path} holds {len(self.bands)} of {n_all} bands: the others are not whole")
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
@@ -103,6 +44,10 @@ class Target(Protocol):
     @property
     def n_bytes(self) -> int:
         """Bytes of its arrays."""
+
+    @property
+    def files(self) -> list[Path]:
+        """What blocks are written to."""
 
     def lay_out(self) -> None:
         """Make the file, on one rank."""
@@ -179,6 +124,7 @@ class _Job:
     settings: ExportSettings
     world: World
     bands: tuple[int, ...]
+    places: ApparentPlaces
 
     @classmethod
     def open(cls, path: Path, output: Output, settings: ExportSettings, world: World) -> _Job:
@@ -187,7 +133,7 @@ class _Job:
         bands = chosen_bands(settings.bands, dataset.n_bands)
         if not settings.skip_incomplete:
             check_complete(path, dataset, bands)
-        return cls(path, dataset, output, settings, world, bands)
+        return cls(path, dataset, output, settings, world, bands, ApparentPlaces())
 
     def share(self, items: Sequence[int]) -> Sequence[int]:
         """Return this rank's part of a list."""
@@ -226,7 +172,9 @@ class _Job:
         self.output.prepare(as_folder=self.settings.split)
 
     def _target(self, path: Path, contents: Contents) -> Target:
-        return FORMATS[self.settings.format](path, contents)
+        if self.settings.format == "ms":
+            return MeasurementSet(path, contents)
+        return UVH5(path, contents, self.places)
 
     def write_split(self, contents: list[Contents], progress: Progress | None) -> int:
         """Write a file for each of this rank's bands; return the bytes of all ranks'."""
@@ -241,6 +189,7 @@ class _Job:
                 target.lay_out()
                 self._stream(target, 0, counter)
                 target.finish()
+                to_disk(target.files)
                 n_bytes += target.n_bytes
             return n_bytes
 
@@ -255,13 +204,16 @@ class _Job:
         counter = self._counter([contents.bands[place] for place in places], progress)
 
         def write() -> list[str]:
-            return [self._stream(target, place, counter) for place in places]
+            digests = [self._stream(target, place, counter) for place in places]
+            to_disk(target.files)
+            return digests
 
         digests = [each for part in comm.allgather(together(comm, write)) for each in part]
 
         def finish() -> None:
             _check_alike(contents.bands, digests)
             target.finish()
+            to_disk(target.files)
 
         together(comm, lambda: finish() if first_rank else None)
         return target.n_bytes

@@ -136,8 +136,7 @@ class MeasurementSet:
         with _casacore(self.path):
             description, managers = self._description()
             default_ms(str(self.path), description, managers).close()
-            files = [self.tiles(column.name).path for column in self.columns]
-            for file in files:
+            for file in self.files:
                 # casacore would write zeros where the data will be, as many bytes again: nobody needs them.
                 file.unlink()
                 file.symlink_to(os.devnull)
@@ -146,7 +145,7 @@ class MeasurementSet:
                 main.addrows(self.contents.n_rows)
                 self._check_layout(main.getdminfo())
                 self._fill_incremental(main)
-            for column, file in zip(self.columns, files, strict=True):
+            for column, file in zip(self.columns, self.files, strict=True):
                 file.unlink()
                 with file.open("wb") as empty:
                     empty.truncate(self._size(column.name))
@@ -210,6 +209,11 @@ class MeasurementSet:
                     f"{self.path}: this casacore lays out {column.name} as {found} in tiles {cube['TileShape']}, not "
                     f"as {expected} in {tile}; use the python-casacore of the export extra"
                 )
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the columns filled in place."""
+        return [self.tiles(column.name).path for column in self.columns]
 
     def sinks(self, place: int, with_rows: bool, rank: int) -> list[BlockWriter | RowWeights]:
         """Return what takes the blocks of the band at `place`, on rank `rank`.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,25 @@ class Output:
 def band_file(band: int, suffix: str) -> str:
     """Return the name of a band's file within a folder of all: ``band-00000.ms``."""
     return f"band-{band:05d}{suffix}"
+
+
+def to_disk(files: Iterable[Path]) -> None:
+    """Wait until files are on the disk.
+
+    Raises
+    ------
+    DatasetError
+        If they cannot be.
+    """
+    for file in files:
+        try:
+            descriptor = os.open(file, os.O_WRONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise DatasetError(f"{file}: cannot be written: {error.strerror}; make room") from error
 
 
 def is_export(path: Path) -> bool:

@@ -128,7 +128,6 @@ class TileWriter:
         try:
             if kind is None:
                 self._flush()
-                os.fsync(self._file)
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:

@@ -7,7 +7,7 @@ conjugated. Format: UVH5 memo of pyuvdata [Hazelton et al. 2017, JOSS 2(10), 140
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.schema import Block
 from pipeline.errors import DatasetError
-from pipeline.products.export.apparent import ApparentPlace, apparent_place
+from pipeline.products.export.apparent import ApparentPlaces
 from pipeline.products.export.contents import Contents, Float64, uvw_rows, vis_rows, weight_rows
 from pipeline.products.export.tiles import TILE_BYTES, BlockWriter, Tiles, put_flags, put_spread, rows_of_a_tile
 from pipeline.version import software
@@ -53,11 +53,13 @@ class UVH5:
         Where.
     contents
         What it is to hold.
+    places
+        Works out where the phase centre is.
     """
 
     path: Path
     contents: Contents
-    _places: dict[int, ApparentPlace] = field(default_factory=dict)
+    places: ApparentPlaces
 
     @cached_property
     def tile_rows(self) -> int:
@@ -112,14 +114,19 @@ class UVH5:
             data, header = file["Data"], file["Header"]
             tiles = {name: self._chunks(data[name], place) for name in BY_BAND}
             tiles |= {name: self._piece(header[name]) for name in BY_ROW} if with_rows else {}
-        takes: dict[str, Callable[[Block], Any]] = {
+        by_band: dict[str, Callable[[Block], Any]] = {
             "visdata": vis_rows,
             "flags": weight_rows,
             "nsamples": weight_rows,
-            **self._row_takes(),
         }
+        takes = {**by_band, **(self._row_takes() if with_rows else {})}
         puts = {"visdata": _put_conjugate, "flags": put_flags, "nsamples": put_spread}
-        return [BlockWriter(where, takes[name], puts.get(name, np.copyto)) for name, where in tiles.items()]
+        return [BlockWriter(tiles[name], take, puts.get(name, np.copyto)) for name, take in takes.items()]
+
+    @property
+    def files(self) -> list[Path]:
+        """The file itself, which blocks are written to."""
+        return [self.path]
 
     def finish(self) -> None:
         """Do nothing: UVH5 has nothing that is known only at the end."""
@@ -149,32 +156,25 @@ class UVH5:
 
     def _row_takes(self) -> dict[str, Callable[[Block], Any]]:
         """Return, for every array with a value for each row, what gets its rows from a block."""
-        baselines = self.contents.header.baselines
+        baselines, time_utc = self.contents.header.baselines, self.contents.time_utc
+        place = self.places.at(self.contents.header, time_utc)
 
-        def by_dump(values: Callable[[Block], Float64]) -> Callable[[Block], Float64]:
-            return lambda block: np.repeat(values(block), len(baselines))
+        def by_dump(values: Float64) -> Callable[[Block], Float64]:
+            return lambda block: np.repeat(values[block.dump], len(baselines))
 
         def by_baseline(column: int) -> Callable[[Block], NDArray[np.int32]]:
             return lambda block: np.tile(baselines[:, column], len(block.dump))
 
         return {
             "uvw_array": lambda block: -uvw_rows(block, baselines),
-            "time_array": by_dump(lambda block: MJD_ZERO + block.time_utc[:, 0] + block.time_utc[:, 1]),
-            "lst_array": by_dump(lambda block: self._place(block).lst_rad),
-            "phase_center_app_ra": by_dump(lambda block: self._place(block).ra_rad),
-            "phase_center_app_dec": by_dump(lambda block: self._place(block).dec_rad),
-            "phase_center_frame_pa": by_dump(lambda block: self._place(block).frame_pa_rad),
+            "time_array": by_dump(MJD_ZERO + time_utc[:, 0] + time_utc[:, 1]),
+            "lst_array": by_dump(place.lst_rad),
+            "phase_center_app_ra": by_dump(place.ra_rad),
+            "phase_center_app_dec": by_dump(place.dec_rad),
+            "phase_center_frame_pa": by_dump(place.frame_pa_rad),
             "ant_1_array": by_baseline(0),
             "ant_2_array": by_baseline(1),
         }
-
-    def _place(self, block: Block) -> ApparentPlace:
-        """Return the apparent place in a block's dumps, worked out once."""
-        first = int(block.dump[0])
-        if first not in self._places:
-            self._places.clear()
-            self._places[first] = apparent_place(self.contents.header, block.time_utc)
-        return self._places[first]
 
 
 def _put_conjugate(out: NDArray[Any], rows: NDArray[Any]) -> None:
