@@ -157,7 +157,8 @@ class StreamWriter:
             self._give_up(f"readers did not take the rest within {self._patience_s:g} s (output.stream.patience)")
         if self._n_dropped:
             self._streams.warn(
-                f"{self._where}: dropped {self._n_dropped} dumps: readers held it up, or dumps came faster than they can be streamed"
+                f"{self._where}: dropped {self._n_dropped} dumps: readers held it up, or dumps came faster than they "
+                "can be streamed"
             )
         if self._connection is not None:
             self._connection.close()
