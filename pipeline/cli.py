@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import benching, bundling, datasets, exporting, imaging, measuring, planning, running, showing
+from pipeline.commands import (
+    benching,
+    bundling,
+    datasets,
+    exporting,
+    following,
+    imaging,
+    measuring,
+    planning,
+    running,
+    showing,
+)
 from pipeline.commands.common import fail
 from pipeline.errors import DawnstreamError
 from pipeline.version import software
@@ -44,10 +55,12 @@ def dawnstream(
 app.command()(planning.plan)
 app.command()(planning.check)
 app.command()(running.run)
+app.command()(following.follow)
 app.command()(datasets.info)
 app.command()(datasets.verify)
 app.command()(imaging.image)
 app.command()(showing.film)
+app.command()(showing.plot)
 app.command()(exporting.export)
 app.command()(bundling.bundle)
 app.command("power-spectrum")(measuring.power_spectrum)

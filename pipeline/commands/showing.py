@@ -1,4 +1,4 @@
-"""Films of a cube."""
+"""Films of a cube, and plots of datasets and cubes."""
 
 from __future__ import annotations
 
@@ -71,3 +71,47 @@ def film(
         print_json({"film": str(made.path), "planes": made.n_planes, "bytes": made.n_bytes})
     else:
         print(f"film  {made.path}: {made.n_planes} planes, {made.n_bytes / 1e6:.2f} MB")
+
+
+def plot(
+    source: Annotated[Path, typer.Argument(metavar="DATASET|CUBE", help="A dataset, NAME.dawn, or a cube, FITS.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The picture: .png, .pdf or .svg.")],
+    kind: Annotated[
+        Literal["uv-coverage", "amplitude", "waterfall", "spectrum", "psf"],
+        typer.Option("--kind", help="Of a dataset all but psf; of a cube spectrum and psf."),
+    ],
+    bands: Annotated[str, typer.Option("--bands", help="FIRST:END:STEP from 0, END left out; default: all.")] = "",
+    pol: Annotated[str, typer.Option("--pol", help="I, Q, U, V, XX, XY, YX or YY.")] = "I",
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="Waterfall: stations A,B; default: all together.")
+    ] = None,
+    phase: Annotated[bool, typer.Option("--phase", help="Waterfall: phase, not amplitude.")] = False,
+    pixel: Annotated[
+        str | None, typer.Option("--pixel", help="Spectrum of a cube: X,Y from 0; default: the brightest.")
+    ] = None,
+    plane: Annotated[int, typer.Option("--plane", help="Psf: which plane.")] = 0,
+    dpi: Annotated[int, typer.Option("--dpi", help="Dots per inch.")] = 150,
+    overwrite: Overwrite = False,
+    progress: ProgressStyle = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Plot a dataset or a cube: uv coverage, amplitudes, a waterfall, a spectrum or the point-spread function."""
+    from pipeline.products.plots.make import PlotSettings, make_plot
+    from pipeline.telemetry.progress import show_count
+
+    settings = PlotSettings(
+        kind=kind,
+        bands=bands,
+        polarisation=pol,
+        baseline=baseline,
+        phase=phase,
+        pixel=pixel,
+        plane=plane,
+        dpi=dpi,
+    )
+    with show_count("reading", progress) as count:
+        title = make_plot(source, output, settings, overwrite, count)
+    if as_json:
+        print_json({"plot": str(output), "title": title})
+    else:
+        print(f"plot  {output}: {title.replace(chr(10), ', ')}")

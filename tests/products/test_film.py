@@ -21,7 +21,7 @@ from pipeline.products.film.colours import (
 from pipeline.products.film.imagecube import ImageCube
 from pipeline.products.film.make import make_film
 from pipeline.products.film.page import BLANK, page_bytes, quantise
-from pipeline.products.film.settings import FilmSettings, chosen_planes
+from pipeline.products.film.settings import FilmSettings, chosen
 from pipeline.products.film.skyfigure import SkyView, colour_norm
 
 
@@ -107,7 +107,7 @@ def test_the_range_runs_from_the_scatter_to_the_peak():
     [("", range(7)), ("2", [2]), ("1:3", [1, 2]), ("::3", [0, 3, 6]), ("4:1:-2", [4, 2]), ("-1", [6])],
 )
 def test_planes_are_chosen_as_python_slices(text, planes):
-    assert list(chosen_planes(text, 7)) == list(planes)
+    assert list(chosen(text, 7, "planes")) == list(planes)
 
 
 def test_a_page_holds_nothing_that_loads_and_is_no_larger_than_said(cube, tmp_path):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import ConfigError, DatasetError
+from pipeline.errors import ConfigError
 from pipeline.products.film.imagecube import ImageCube
-from pipeline.products.film.settings import FilmSettings, chosen_planes
+from pipeline.products.film.output import put_in_place, refuse_existing
+from pipeline.products.film.settings import FilmSettings, chosen
 
 _KINDS = (".html", ".mp4", ".gif")
 
@@ -64,28 +64,12 @@ def make_film(
 
         need_encoder()
     with ImageCube(cube) as opened:
-        planes = chosen_planes(settings.planes, opened.n_planes)
+        planes = chosen(settings.planes, opened.n_planes, "planes")
         opened.check_plane(planes[0], settings.stokes)
         refuse_existing(output, overwrite)
-        partial = output.with_name(f".{output.stem}.partial{output.suffix}")
-        try:
+        with put_in_place(output) as partial:
             _write(opened, planes, settings, partial, progress)
-            os.replace(partial, output)
-        except OSError as error:
-            raise DatasetError(f"{output}: cannot be written: {error.strerror or error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
     return FilmReport(output, len(planes), output.stat().st_size)
-
-
-def refuse_existing(output: Path, overwrite: bool) -> None:
-    """Leave alone what is there, unless told otherwise."""
-    if output.is_dir():
-        raise DatasetError(f"{output} is a folder; name a file")
-    if output.exists() and not overwrite:
-        raise DatasetError(f"{output} exists; choose another, or pass --overwrite")
-    if not output.parent.is_dir():
-        raise DatasetError(f"{output}: there is no folder {output.parent}; make it first")
 
 
 def _write(

@@ -68,33 +68,35 @@ class FilmSettings:
             raise ConfigError("--range and --per-plane exclude each other: give one of them")
 
 
-def chosen_planes(text: str, n_planes: int) -> range:
-    """Return the planes that a slice names.
+def chosen(text: str, number: int, what: str) -> range:
+    """Return the planes or bands that a slice names.
 
     Parameters
     ----------
     text
-        As in Python: ``FIRST:END:STEP``, each of which may be left out; END is left out of the film. A number
-        alone is that plane.
-    n_planes
+        As in Python: ``FIRST:END:STEP``, each of which may be left out; END itself is not meant. A number
+        alone is that one. Nothing: all.
+    number
         How many there are.
+    what
+        "planes" or "bands", also the name of the option.
 
     Raises
     ------
     ConfigError
-        If it is no slice, or names no plane.
+        If it is no slice, or names none that is there.
     """
     parts = text.split(":") if text else ["", ""]
     try:
         numbers = [int(part) if part.strip() else None for part in parts]
         if len(numbers) == 1 and numbers[0] is not None:
             numbers = [numbers[0], numbers[0] + 1 or None]  # -1 is the last
-        planes = range(n_planes)[slice(*numbers)]
+        found = range(number)[slice(*numbers)]
     except (ValueError, TypeError):
-        raise ConfigError(f"--planes: {text!r} is no slice; write FIRST:END:STEP, such as 0:10 or ::2") from None
-    if not planes:
-        raise ConfigError(f"--planes: {text!r} holds none of the planes 0 to {n_planes - 1}; END is left out")
-    return planes
+        raise ConfigError(f"--{what}: {text!r} is no slice; write FIRST:END:STEP, such as 0:10 or ::2") from None
+    if not found:
+        raise ConfigError(f"--{what}: {text!r} holds none of the {what} 0 to {number - 1}; END is left out")
+    return found
 
 
 def title_of(cube: ImageCube, stokes: str) -> tuple[str, str]:
