@@ -32,9 +32,12 @@ def tracks(extent_m):
     return rng.uniform(-extent_m / 2, extent_m / 2, (N_DUMPS, N_STATIONS, 3)), pairs
 
 
-def make(path, phase_centre_rad, sources, band_hz, extent_m):
-    """Write a dataset; `sources` is (source, 6): right ascension, declination (rad), I, Q, U, V."""
-    text = yaml.safe_dump({"name": NAME, "telescope": {"array": ARRAY}})
+def make(path, phase_centre_rad, sources, band_hz, extent_m, observation=None, before=lambda band, dump: None):
+    """Write a dataset; `sources` is (source, 6): right ascension, declination (rad), I, Q, U, V.
+
+    `before` is called before each block is written, and with the number of dumps before a band is closed.
+    """
+    text = yaml.safe_dump(observation or {"name": NAME, "telescope": {"array": ARRAY}})
     entries = tuple(
         BandEntry(index=b, path=band_name(b), channels=(36 * b, 36 * b + 36), frequency_hz=hz, steps=3)
         for b, hz in enumerate(band_hz)
@@ -70,6 +73,8 @@ def make(path, phase_centre_rad, sources, band_hz, extent_m):
                 part = {
                     f.name: getattr(whole, f.name)[first : first + N_BLOCK_DUMPS] for f in dataclasses.fields(whole)
                 }
+                before(entry.index, first)
                 writer.write(Block(**{name: np.ascontiguousarray(value) for name, value in part.items()}))
+            before(entry.index, N_DUMPS)
     finish_dataset(path, [True] * len(entries))
     return path
