@@ -37,6 +37,16 @@ def angle(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def seconds(text: str | float) -> float:
+    """Read a time, for an option; its default is a number already."""
+    if isinstance(text, float):
+        return text
+    try:
+        return parse_quantity(text, "time", "s")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def print_json(value: Any) -> None:
     """Print for machines."""
     print(json.dumps(value, indent=2))

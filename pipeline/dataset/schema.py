@@ -33,6 +33,10 @@ class Variable:
     by_baseline: bool = False
     """Every writer puts its own slice of baselines; else the first writer puts the whole."""
 
+    def n_bytes(self, sizes: Mapping[str, int]) -> int:
+        """Return its size in a step with axes of these lengths, bytes."""
+        return int(np.prod(shape_of(self.axes, sizes))) * np.dtype(self.dtype).itemsize
+
 
 VARIABLES = (
     Variable("dump", "int64", ("time",), "", "index of the dump, from 0"),

@@ -55,6 +55,11 @@ class _Lines:
         )
 
 
+def is_own_terminal() -> bool:
+    """Tell whether standard error is a terminal of this process's own."""
+    return sys.stderr.isatty() and not any(name in os.environ for name in _LAUNCHERS)
+
+
 @contextmanager
 def show_progress(title: str, total: float, style: Style, unit: str = "", scale: float = 1.0) -> Iterator[Progress]:
     """Show the progress of what the body does.
@@ -71,8 +76,7 @@ def show_progress(title: str, total: float, style: Style, unit: str = "", scale:
         What a rate is shown in, and how much of it one of `total` is.
     """
     if style == "auto":
-        own_terminal = sys.stderr.isatty() and not any(name in os.environ for name in _LAUNCHERS)
-        style = "bar" if own_terminal else "lines"
+        style = "bar" if is_own_terminal() else "lines"
     if style == "none":
         yield _Silent()
     elif style == "lines":
