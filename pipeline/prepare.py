@@ -13,6 +13,7 @@ from pipeline.inputs import Inputs, load_inputs
 from pipeline.memory import available_bytes
 from pipeline.observation.geometry import Geometry
 from pipeline.parallel.device import Device, open_device
+from pipeline.parallel.device_memory import Held, block_that_fits
 from pipeline.parallel.topology import World, together
 from pipeline.plan import Plan, make_plan
 
@@ -66,10 +67,14 @@ def prepare(path: Path, world: World) -> Prepared:
     def make_ready() -> Prepared:
         check_memory(plan, world.n_local)
         compute = config.compute
-        device = open_device(compute.backend, compute.precision, world.local_rank, world.n_threads)
-        return Prepared(config, inputs, plan, observation_geometry(config, inputs), device)
+        wanted = (compute.backend, compute.precision, world.local_rank, world.n_threads, compute.tensor_cores)
+        device = open_device(*wanted)
+        fitting = dataclasses.replace(plan, block_dumps=fitting_dumps(plan, compute.precision, device, world.n_local))
+        return Prepared(config, inputs, fitting, observation_geometry(config, inputs), device)
 
     prepared = together(world.comm, make_ready)
+    shortest = min(world.comm.allgather(prepared.plan.block_dumps))
+    prepared = dataclasses.replace(prepared, plan=dataclasses.replace(plan, block_dumps=shortest))
     check_alike(world.comm.gather(prepared.device.backend == "cuda", root=0), world)
     return prepared
 
@@ -98,6 +103,36 @@ def check_alike(on_cuda: list[bool] | None, world: World) -> None:
             )
 
     together(world.comm, compare)
+
+
+def fitting_dumps(plan: Plan, precision: str, device: Device, n_local: int) -> int:
+    """Return how many dumps a block of this rank may have: as planned, or fewer where the device's memory is smaller.
+
+    Parameters
+    ----------
+    plan, precision
+        The run.
+    device
+        Of this rank.
+    n_local
+        Ranks of the machine, which share its devices.
+
+    Raises
+    ------
+    DeviceError
+        If the device does not hold even one dump.
+    """
+    sizes = plan.sizes
+    held = Held(
+        n_stations=sizes.n_stations,
+        n_baselines=sizes.n_baselines,
+        n_terms=sizes.n_terms,
+        terms_at_once=sizes.terms_at_once,
+        n_epochs=sizes.n_epochs,
+        n_kinds=sizes.n_kinds,
+        real_bytes=8 if precision == "double" else 4,
+    )
+    return block_that_fits(device.memory_bytes, device.ranks_sharing(n_local), held, plan.block_dumps)
 
 
 def check_memory(plan: Plan, n_local: int) -> None:

@@ -81,6 +81,7 @@ class ComputeConfig(Model):
 
     backend: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["mixed", "double"] = "mixed"
+    tensor_cores: Literal["off", "auto", "on"] = "off"
     accuracy: Annotated[float, Field(ge=1e-12, le=1e-2)] = 1e-6
     smearing: Literal["both", "channel", "dump", "none"] = "both"
     route: Literal["auto", "product", "nufft"] = "auto"

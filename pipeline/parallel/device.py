@@ -1,164 +1,25 @@
-"""Where kernels run: the CPU's threads or one CUDA device per rank, behind one face."""
+"""Where kernels run: one CUDA device per rank, or the CPU's threads (`host_device`), behind one face."""
 
 from __future__ import annotations
 
 import math
 import os
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.errors import DeviceError
+from pipeline.parallel.copies import Copies
+from pipeline.parallel.host_device import Array, CpuDevice, Device
+from pipeline.parallel.tensor_trial import LARGEST_ERROR, trial_error
 
-Array = NDArray[Any]
+__all__ = ["CpuDevice", "CudaDevice", "Device", "open_device"]
 
-
-class Device(ABC):
-    """Arrays and kernels of one backend.
-
-    Numba keeps the number of threads and the CUDA context per Python thread. Every method therefore readies the
-    thread it is called from, and so does taking `kernels`: take it anew in each thread.
-
-    Parameters
-    ----------
-    precision
-        "mixed" (float32 trigonometry and sums, float64 phases) or "double".
-    reason
-        Why this backend was taken.
-    n_threads
-        Threads of this rank on the host.
-
-    Attributes
-    ----------
-    backend : str
-        "cpu" or "cuda".
-    real, complex : numpy.dtype
-        Dtypes of phasors and of visibilities.
-    """
-
-    backend: str
-
-    def __init__(self, precision: str, reason: str, n_threads: int) -> None:
-        import numba
-
-        self.precision, self.reason = precision, reason
-        self.n_threads = max(1, min(n_threads, numba.config.NUMBA_NUM_THREADS))
-        self.real = np.dtype(np.float64 if precision == "double" else np.float32)
-        self.complex = np.dtype(np.complex128 if precision == "double" else np.complex64)
-        self._ready = threading.local()
-
-    @property
-    def kernels(self) -> ModuleType:
-        """The module of kernels, ready for the calling thread."""
-        self._make_ready()
-        return self._module()
-
-    @property
-    def host_kernels(self) -> ModuleType:
-        """The kernels that work on the host's arrays, ready for the calling thread."""
-        self._make_ready()
-        from kernels import cpu
-
-        return cpu
-
-    def _make_ready(self) -> None:
-        """Ready the calling thread, once."""
-        if not getattr(self._ready, "done", False):
-            import numba
-
-            numba.set_num_threads(self.n_threads)
-            self._bind()
-            self._ready.done = True
-
-    @abstractmethod
-    def _bind(self) -> None:
-        """Ready the calling thread."""
-
-    @abstractmethod
-    def _module(self) -> ModuleType:
-        """Give the module of kernels."""
-
-    @abstractmethod
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Allocate an array that is not filled."""
-
-    @abstractmethod
-    def upload(self, host: Array) -> Any:
-        """Give a host array, contiguous, where kernels can read it; on the CPU it may be the same memory."""
-
-    @abstractmethod
-    def fill(self, array: Any, host: Array) -> None:
-        """Copy a contiguous host array into an array of `empty`."""
-
-    @abstractmethod
-    def download(self, array: Any, out: Array) -> None:
-        """Copy an array of `empty` or `upload` into a contiguous host array, after all that was launched."""
-
-    @abstractmethod
-    def synchronise(self) -> None:
-        """Wait for all that was launched from this thread."""
-
-    @property
-    @abstractmethod
-    def memory_bytes(self) -> int | None:
-        """Free memory of the device; None where it is the host's."""
-
-    def properties(self) -> dict[str, Any] | None:
-        """Give what the hardware says of itself, with CUDA's names of attributes; None where it says nothing."""
-        return None
-
-    @abstractmethod
-    def describe(self) -> str:
-        """Say in one line what runs here and why."""
-
-
-class CpuDevice(Device):
-    """All threads of this rank; see `Device`."""
-
-    backend = "cpu"
-
-    def _bind(self) -> None:
-        """Do nothing: threads are all there is."""
-
-    def _module(self) -> ModuleType:
-        from kernels import cpu
-
-        return cpu
-
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Allocate an array that is not filled."""
-        return np.empty(shape, dtype)
-
-    def upload(self, host: Array) -> Array:
-        """Give a contiguous array: the host's own where it is."""
-        return np.ascontiguousarray(host)
-
-    def fill(self, array: Array, host: Array) -> None:
-        """Copy an array."""
-        array[...] = host
-
-    def download(self, array: Array, out: Array) -> None:
-        """Copy an array."""
-        out[...] = array
-
-    def synchronise(self) -> None:
-        """Do nothing: kernels return when they are done."""
-
-    @property
-    def memory_bytes(self) -> int | None:
-        """None: arrays live in the host's memory."""
-        return None
-
-    def describe(self) -> str:
-        """Say how many threads, which precision and why the CPU."""
-        threads = "thread" if self.n_threads == 1 else "threads"
-        return f"CPU, {self.n_threads} {threads}, {self.precision} precision: {self.reason}"
+LEAST_CAPABILITY = (8, 0)
+"""Compute capability from which tensor cores multiply half precision as the kernels need it."""
 
 
 class CudaDevice(Device):
@@ -166,25 +27,72 @@ class CudaDevice(Device):
 
     Parameters
     ----------
-    index
-        Which of the devices this process can see.
+    index, n_devices
+        Which of how many devices that this process can see.
+
+    Attributes
+    ----------
+    has_tensor_cores : bool
+        Whether products run on them; `use_tensor_cores` says so.
     """
 
     backend = "cuda"
 
-    def __init__(self, precision: str, reason: str, n_threads: int, index: int) -> None:
+    def __init__(self, precision: str, reason: str, n_threads: int, index: int, n_devices: int = 1) -> None:
         super().__init__(precision, reason, n_threads)
         from numba import cuda
 
-        self._cuda, self._index = cuda, index
+        self._cuda, self._index, self._n_devices = cuda, index, n_devices
+        self.has_tensor_cores, self._why = False, ""
+        self._copies: Copies | None = None
 
     def _bind(self) -> None:
         self._cuda.select_device(self._index)
 
     def _module(self) -> ModuleType:
         from kernels import cuda
+        from kernels.cuda import tensor_cores
 
-        return cuda
+        return tensor_cores if self.has_tensor_cores else cuda
+
+    def use_tensor_cores(self, wish: str) -> None:
+        """Run products on the tensor cores from now on, if asked for and possible.
+
+        Parameters
+        ----------
+        wish
+            "off", "on", or "auto": if they can and pass a trial.
+
+        Raises
+        ------
+        DeviceError
+            If they are to be on and cannot.
+        """
+        if wish == "off":
+            return
+        obstacle = self._obstacle_to_tensor_cores()
+        if obstacle and wish == "on":
+            raise DeviceError(
+                f"compute.tensor_cores: on cannot be had: {obstacle}; set it to off, which takes the ordinary cores"
+            )
+        self.has_tensor_cores, self._why = not obstacle, obstacle
+
+    def _obstacle_to_tensor_cores(self) -> str:
+        """Say why products cannot run on the tensor cores; empty if they can."""
+        self._make_ready()
+        if self.precision == "double":
+            return "they multiply half precision, and compute.precision is double"
+        if _is_simulator():
+            return ""
+        capability = tuple(self._cuda.get_current_device().compute_capability)
+        if capability < LEAST_CAPABILITY:
+            return "compute capability {}.{} is below {}.{}".format(*capability, *LEAST_CAPABILITY)
+        from kernels.cuda import tensor_cores
+
+        error = trial_error(self, tensor_cores)
+        if not error <= LARGEST_ERROR:  # also where it is not a number
+            return f"a trial's error is {error:.1e} of the summed flux density, and {LARGEST_ERROR:g} is allowed"
+        return ""
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """Allocate an array on the device.
@@ -233,10 +141,33 @@ class CudaDevice(Device):
         self._make_ready()
         array.copy_to_host(out)
 
+    def send(self, array: Any, out: Array) -> None:
+        """Begin to copy a device array into locked memory of the host, after the kernels launched so far.
+
+        Raises
+        ------
+        DeviceError
+            If the host's memory cannot be locked.
+        """
+        self._make_ready()
+        if self._copies is None:
+            self._copies = Copies(self._cuda, self._index, _is_simulator())
+        self._copies.send(array, out)
+
+    def wait_for_sends(self, most: int = 0) -> None:
+        """Wait until no more than the last ``most`` of what was sent is still on its way."""
+        self._make_ready()
+        if self._copies is not None:
+            self._copies.wait(most)
+
     def synchronise(self) -> None:
         """Wait for all kernels launched."""
         self._make_ready()
         self._cuda.synchronize()
+
+    def ranks_sharing(self, n_local: int) -> int:
+        """Return how many of the ranks on this machine have the same device, at most."""
+        return -(-n_local // self._n_devices)
 
     @property
     def memory_bytes(self) -> int | None:
@@ -261,10 +192,12 @@ class CudaDevice(Device):
         self._make_ready()
         name = "simulator" if _is_simulator() else self._cuda.get_current_device().name
         name = name.decode() if isinstance(name, bytes) else name
-        return f"CUDA device {self._index} ({name}), {self.precision} precision: {self.reason}"
+        cores = "products on tensor cores" if self.has_tensor_cores else "products on ordinary cores"
+        cores += f", as tensor cores cannot be had ({self._why})" if self._why else ""
+        return f"CUDA device {self._index} ({name}), {self.precision} precision, {cores}: {self.reason}"
 
 
-def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -> Device:
+def open_device(backend: str, precision: str, local_rank: int, n_threads: int, tensor_cores: str = "off") -> Device:
     """Open the device of this rank.
 
     Parameters
@@ -277,12 +210,27 @@ def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -
         Place of this rank among those of its machine; ranks take the devices in turn.
     n_threads
         Threads for the CPU's kernels, as many as this rank has cores.
+    tensor_cores
+        "off", "on" or "auto"; see `CudaDevice.use_tensor_cores`.
 
     Raises
     ------
     DeviceError
-        If CUDA is asked for and cannot be had.
+        If CUDA or its tensor cores are asked for and cannot be had.
     """
+    device = _open(backend, precision, local_rank, n_threads)
+    if isinstance(device, CudaDevice):
+        device.use_tensor_cores(tensor_cores)
+    elif tensor_cores == "on":
+        raise DeviceError(
+            f"compute.tensor_cores: on cannot be had: kernels run on {device.describe()}; set compute.backend to cuda, "
+            "or compute.tensor_cores to off or auto"
+        )
+    return device
+
+
+def _open(backend: str, precision: str, local_rank: int, n_threads: int) -> Device:
+    """Open the device of this rank, its products on ordinary cores."""
     if backend == "cpu":
         return CpuDevice(precision, "asked for", n_threads)
     n_devices, problem = _count_cuda_devices(local_rank)
@@ -295,7 +243,7 @@ def open_device(backend: str, precision: str, local_rank: int, n_threads: int) -
             "(pip install 'dawnstream[cuda]'), or set compute.backend to cpu or auto."
         )
     reason = "asked for" if backend == "cuda" else f"{n_devices} CUDA device(s) found"
-    return CudaDevice(precision, reason, n_threads, local_rank % n_devices)
+    return CudaDevice(precision, reason, n_threads, local_rank % n_devices, n_devices)
 
 
 def _is_simulator() -> bool:
