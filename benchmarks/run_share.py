@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[1]
 
 def measure(config: Path, repeat: int) -> None:
     """Measure on this rank; the first prints seconds as JSON."""
+    from pipeline.costs.memory import N_BUFFERS
     from pipeline.parallel.exchange import Sums, meet
     from pipeline.parallel.threads import blas_on_one_thread
     from pipeline.parallel.topology import World
-    from pipeline.plan import N_BUFFERS
     from pipeline.prediction.predictor import Predictor
     from pipeline.prepare import prepare
     from pipeline.run import run

@@ -84,6 +84,10 @@ def load_inputs(config: Config) -> Inputs:
         n_epochs=len(epoch_offsets(routes.nodes)),
         n_transformed=sum(len(part.sources) for part in routes.transformed),
         n_kinds=response.n_kinds,
+        sources_at_once=routes.sources_at_once,
+        extended_at_once=max((one.nodes.n_terms for one in routes.chunks if one.is_extended), default=0),
+        n_values=1 if response.is_scalar else 4,
+        grid_bytes=max((part.memory_bytes for part in routes.transformed), default=0),
         cell_dumps=_cell_dumps(config, sky, response),
         screen_bytes=0 if instrument.ionosphere is None else instrument.ionosphere.n_bytes,
     )

@@ -7,16 +7,11 @@ import math
 from typing import Any
 
 from pipeline.config.observation import Config
+from pipeline.costs.memory import CELL_BYTES, kept_response_bytes, memory_bytes, transform_bytes
 from pipeline.errors import PlanError
 from pipeline.layout import Layout, lay_out
 
 SPEED_OF_LIGHT_M_S = 299792458.0
-#: Bytes of one visibility sample in flight: four complex64 and the float32 weight.
-CELL_BYTES = 4 * 8 + 4
-#: Buffers of predicted items, and of bands to write, that circulate on a rank.
-N_BUFFERS = 2
-#: Part of compute.memory that Fourier transforms may take.
-TRANSFORM_SHARE = 0.25
 #: A rank works through at least so many blocks, so that its stages overlap and readers get news.
 MIN_BLOCKS = 4
 
@@ -41,6 +36,12 @@ class Sizes:
         Kinds of station.
     cell_dumps
         Dumps that share the moments at which stations' responses are evaluated; one: every dump has its own.
+    sources_at_once, extended_at_once
+        Sources of the largest chunk or transform; terms of the largest chunk of Gaussians.
+    n_values
+        Of a station's response to a source: one number, or the four of a matrix.
+    grid_bytes
+        Of the largest transform's grid.
     screen_bytes
         Of the ionosphere.
     """
@@ -55,6 +56,10 @@ class Sizes:
     n_transformed: int = 0
     n_kinds: int = 1
     cell_dumps: int = 1
+    sources_at_once: int = 0
+    extended_at_once: int = 0
+    n_values: int = 1
+    grid_bytes: int = 0
     screen_bytes: int = 0
 
 
@@ -133,7 +138,7 @@ class Plan:
         }
 
 
-def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -> Plan:
+def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int, threads: int) -> Plan:
     """Plan a run.
 
     Parameters
@@ -142,8 +147,8 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
         The observation.
     sizes
         What its inputs hold.
-    n_ranks, ranks_per_node
-        The machine.
+    n_ranks, ranks_per_node, threads
+        The machine; threads of a rank.
 
     Raises
     ------
@@ -154,16 +159,18 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
     n_dumps = config.time.dumps
     real_bytes = 8 if config.compute.precision == "double" else 4
     allowed = config.compute.memory_bytes
-    kept_bytes = kept_response_bytes(layout, sizes, n_dumps, allowed)
-    fixed, per_dump = memory_bytes(layout, sizes, real_bytes)
-    fixed += kept_bytes + (int(TRANSFORM_SHARE * allowed) if sizes.n_transformed else 0)
+    kept_bytes = kept_response_bytes(layout, sizes, real_bytes, n_dumps, allowed)
+    stream = config.output.stream
+    fixed, per_dump = memory_bytes(layout, sizes, real_bytes, 0 if stream is None else stream.queue)
+    most = -(-n_dumps // MIN_BLOCKS)
+    fixed += kept_bytes + transform_bytes(sizes, allowed, min(threads, most))
     if fixed + per_dump > allowed:
         raise PlanError(
             f"compute.memory: {allowed / 1e9:.3g} GB per rank is too little: one dump of "
             f"{sizes.n_baselines} baselines needs {(fixed + per_dump) / 1e9:.3g} GB; "
             "raise compute.memory, use more ranks or keep fewer baselines"
         )
-    block_dumps = min(int((allowed - fixed) // per_dump), -(-n_dumps // MIN_BLOCKS))
+    block_dumps = min(int((allowed - fixed) // per_dump), most)
     return Plan(
         layout=layout,
         sizes=sizes,
@@ -178,41 +185,6 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int) -
             config.image.size * config.image.cell_rad / 2,
         ),
     )
-
-
-def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int) -> tuple[int, int]:
-    """Return what the busiest rank holds: bytes whatever the block, and bytes per dump of a block.
-
-    The busiest rank is one that gathers a band and writes it.
-    """
-    items = max(layout.items_per_rank())
-    slice_1 = -(-sizes.n_baselines // layout.ranks_per_node)
-    slice_2 = -(-slice_1 // layout.nodes_per_group)
-    predicted = (N_BUFFERS * items + 1) * sizes.n_baselines
-    exchanged = sum(layout.items_per_rank()) * slice_1 if layout.ranks_per_node > 1 else 0
-    folded = layout.sextets_per_node * slice_1 + (layout.group + 1) * slice_2
-    # One more than circulate, as ADIOS2 keeps a copy of a step until it is on disk.
-    written = (N_BUFFERS + 1) * sizes.n_baselines
-    # A term: its source, epoch, l, m, n - 1, offset and weight.
-    geometry = (sizes.n_epochs + 1) * sizes.n_stations * 3 * 8 + sizes.n_terms * (4 + 4 + 24 + 8 + 8) + sizes.n_sources
-    predicted_bytes = sizes.n_baselines * 8 * real_bytes
-    phasors = 2 * sizes.terms_at_once * sizes.n_stations * real_bytes
-    jones = 8 * sizes.n_kinds * sizes.terms_at_once * real_bytes if sizes.n_kinds > 1 else 0
-    scratch = sizes.n_stations**2 * 4 + sizes.n_sources * 7 * 8 + (sizes.n_transformed * 4 * 16)
-    per_dump = (predicted + exchanged + folded + written) * CELL_BYTES + geometry + predicted_bytes
-    return phasors + jones + scratch + sizes.screen_bytes, per_dump
-
-
-def kept_response_bytes(layout: Layout, sizes: Sizes, n_dumps: int, allowed: float) -> int:
-    """Return what to set aside for responses that are interpolated: all of a rank's, or a tenth of what is allowed.
-
-    Four moments of complex128 matrices; the channels of a band, the cells of a run.
-    """
-    if sizes.cell_dumps == 1:
-        return 0
-    cells = -(-n_dumps // sizes.cell_dumps)
-    channels = -(-layout.channels_per_node // layout.ranks_per_node)
-    return int(min(4 * 64 * sizes.n_kinds * sizes.n_sources * cells * channels, allowed / 10))
 
 
 def band_decorrelation(n_channels: int, width_hz: float, baseline_m: float, angle_rad: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pipeline.costs.memory import N_BUFFERS
 from pipeline.dataset.manifest import create_dataset, finish_dataset
 from pipeline.dataset.writer import is_mpi_build
 from pipeline.layout import share
@@ -16,7 +17,7 @@ from pipeline.output import new_manifest
 from pipeline.parallel.exchange import OrderedSum, Sums, divide, meet
 from pipeline.parallel.threads import blas_on_one_thread
 from pipeline.parallel.topology import Topology, World, guarded, require_threads, together
-from pipeline.plan import N_BUFFERS, Plan
+from pipeline.plan import Plan
 from pipeline.prediction.predictor import Predictor
 from pipeline.prepare import Prepared
 from pipeline.stages import Ahead, Pool, Stopped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 
+from pipeline.costs.memory import N_BUFFERS
 from pipeline.dataset.putting import BlockSums, block_sums
 from pipeline.dataset.schema import Block
 from pipeline.dataset.storage import band_name, contact_name
@@ -15,7 +16,6 @@ from pipeline.observation.geometry import GeometryBlock
 from pipeline.output import band_header
 from pipeline.parallel.exchange import SliceGather, Sums
 from pipeline.parallel.topology import Topology
-from pipeline.plan import N_BUFFERS
 from pipeline.prepare import Prepared
 from pipeline.stages import Behind, Pool
 from pipeline.telemetry.timing import Timers

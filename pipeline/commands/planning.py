@@ -34,9 +34,10 @@ def plan(
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
-    made = make_plan(loaded, inputs.sizes, ranks, ranks_per_node or ranks)
     on = machine_for(loaded.compute.backend, machine)
-    time = run_time(made, task_of(loaded, inputs, made), on, loaded.compute.precision, threads or on.threads)
+    threads = threads or on.threads
+    made = make_plan(loaded, inputs.sizes, ranks, ranks_per_node or ranks, threads)
+    time = run_time(made, task_of(loaded, inputs, made), on, loaded.compute.precision, threads)
     if as_json:
         described = {"time": time.as_dict(), "notes": inputs.notes, "ownership": ownership(made)}
         print_json({**made.as_dict(), **described})
@@ -53,7 +54,7 @@ def check(config: ConfigPath) -> None:
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
-    notes = check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1))
+    notes = check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1, threads=1))
     for note in (*inputs.notes, *notes):
         print(note)
     print(f"{config}: good")

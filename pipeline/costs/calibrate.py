@@ -22,7 +22,7 @@ from pipeline.telemetry.progress import Style, show_progress
 _TOGETHER = {"host": ("host", "transform")}
 
 
-def calibrate(name: str, device: Device, samples: list[Sample], load: float) -> Machine:
+def calibrate(name: str, device: Device, samples: list[Sample], load: float, setting: Setting) -> Machine:
     """Describe the machine at hand.
 
     Parameters
@@ -35,6 +35,8 @@ def calibrate(name: str, device: Device, samples: list[Sample], load: float) -> 
         What was timed.
     load
         Of the host before, one minute's average.
+    setting
+        How it was timed.
     """
     seconds: dict[str, dict[str, dict[str, float]]] = {
         precision: fit([sample for sample in samples if sample.precision == precision])
@@ -46,9 +48,9 @@ def calibrate(name: str, device: Device, samples: list[Sample], load: float) -> 
         backend=backend,
         threads=device.n_threads,
         measured=datetime.date.today().isoformat(),
-        assumed=(),
-        roof=probe_roof(device),
-        host_bytes_per_s=memory_rate(device.n_threads),
+        assumed=("processor time, not wall time",) if setting.is_cpu_time else (),
+        roof=probe_roof(device, setting.clock),
+        host_bytes_per_s=memory_rate(device.n_threads, setting.clock),
         seconds=seconds,
         load=load,
     )
@@ -143,6 +145,4 @@ def bench_machine(
     cases = cases_of(stations, n_sources)
     with show_progress("timing", len(cases) * len(setting.precisions), style, "observations") as progress:
         samples = list(measure(world, cases, setting, progress))
-    machine = calibrate(machine_name(device), device, samples, load)
-    said = ("processor time, not wall time",) if setting.is_cpu_time else ()
-    return dataclasses.replace(machine, assumed=said), samples
+    return calibrate(machine_name(device), device, samples, load, setting), samples

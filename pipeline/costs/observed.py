@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.costs.memory import N_MOMENTS, kept_response_bytes
 from pipeline.costs.stages import TILE_BYTES, TILE_ROWS, real_bytes
 from pipeline.costs.task import Summed, Task
 
@@ -22,8 +23,6 @@ Float64 = npt.NDArray[np.float64]
 #: Moments of an observation at which its sources are counted.
 _N_MOMENTS = 9
 _PATTERNS = {"isotropic": "plain", "gaussian": "beam", "airy": "beam", "dipole": "matrix", "uvbeam": "matrix"}
-#: Chebyshev moments at which an interpolated response is worked out (pipeline/prediction/responses.py).
-_RESPONSE_MOMENTS = 4
 
 
 def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
@@ -39,11 +38,11 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
     chunks = {kind: [one for one in routes.chunks if one.is_extended == kind] for kind in (False, True)}
     station = config.telescope.station
     pattern = station.element.type if station.type == "aperture-array" else station.type
-    transform = _transform(inputs, up)
+    transform, real = _transform(inputs, up), real_bytes(config.compute.precision)
     return Task(
         n_stations=sizes.n_stations,
         n_baselines=sizes.n_baselines,
-        n_cells=cells_of(inputs.baselines, TILE_BYTES // real_bytes(config.compute.precision)),
+        n_cells=cells_of(inputs.baselines, TILE_BYTES // real),
         n_sources=sizes.n_sources,
         n_epochs=sizes.n_epochs,
         points=_summed(chunks[False], up),
@@ -53,7 +52,7 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
         is_intensity=inputs.response.is_scalar and inputs.sky.is_unpolarised,
         pattern=_PATTERNS[pattern],
         n_elements=inputs.response.n_elements,
-        evaluations=evaluations(sizes.cell_dumps, plan.n_dumps, plan.block_dumps, _is_all_kept(plan)),
+        evaluations=evaluations(sizes.cell_dumps, plan.n_dumps, plan.block_dumps, _is_all_kept(plan, real)),
         is_interpolated=sizes.cell_dumps > 1,
         transform_sources=transform[0],
         transform_cells=transform[1],
@@ -67,7 +66,7 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
 
 
 def cells_of(baselines: npt.NDArray[np.int32], columns: int) -> int:
-    """Count the pairs of stations in the tiles of 4 rows by `columns` that hold a kept baseline."""
+    """Count the pairs of stations in the tiles, of 8 rows by `columns`, that hold a kept baseline."""
     rows, across = baselines[:, 0].astype(np.int64) // TILE_ROWS, baselines[:, 1].astype(np.int64) // columns
     return len(np.unique(rows * (across.max(initial=0) + 1) + across)) * TILE_ROWS * columns
 
@@ -88,17 +87,15 @@ def evaluations(cell_dumps: int, n_dumps: int, block_dumps: int, is_kept: bool) 
         return 1.0
     n_cells = -(-n_dumps // cell_dumps)
     if is_kept:
-        return _RESPONSE_MOMENTS * n_cells / n_dumps
+        return N_MOMENTS * n_cells / n_dumps
     starts = range(0, n_dumps, block_dumps)
     visits = sum((min(start + block_dumps, n_dumps) - 1) // cell_dumps - start // cell_dumps + 1 for start in starts)
-    return _RESPONSE_MOMENTS * visits / n_dumps
+    return N_MOMENTS * visits / n_dumps
 
 
-def _is_all_kept(plan: Plan) -> bool:
+def _is_all_kept(plan: Plan, real: int) -> bool:
     """Whether the responses of all of a band's channels find room, from one block to the next."""
-    from pipeline.plan import kept_response_bytes
-
-    return plan.kept_bytes >= kept_response_bytes(plan.layout, plan.sizes, plan.n_dumps, math.inf)
+    return plan.kept_bytes >= kept_response_bytes(plan.layout, plan.sizes, real, plan.n_dumps, math.inf)
 
 
 def _summed(chunks: list[Chunk], up: Float64) -> Summed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +13,8 @@ from pipeline.errors import DeviceError
 from pipeline.parallel.device import Device
 from pipeline.telemetry.describe import counted
 
+Clock = Callable[[], float]
+
 #: Matrices of the product: long enough to run at full speed, short enough for a probe.
 _ORDER = 1536
 #: Numbers of each array of the memory probe, per thread: far more than caches hold.
@@ -21,12 +22,19 @@ _LENGTH = 8_000_000
 _SECONDS = 0.4
 
 
-def probe_roof(device: Device) -> Roof:
+def probe_roof(device: Device, clock: Clock) -> Roof:
     """Measure or look up what the device does at most.
 
     On a CPU arithmetic is NumPy's matrix product, whose BLAS comes nearest to the hardware's peak, on the rank's
     threads; bytes are those of a sum of two arrays into a third, on as many threads, as STREAM's Add counts them
     [McCalpin 1995, IEEE TCCA Newsletter]. On a CUDA device both come from its properties.
+
+    Parameters
+    ----------
+    device
+        The device.
+    clock
+        Seconds since some moment.
 
     Raises
     ------
@@ -36,35 +44,35 @@ def probe_roof(device: Device) -> Roof:
     if device.backend == "cuda":
         return _cuda_roof(device)
     return Roof(
-        flops=_product_rate(np.float32, device.n_threads),
-        flops_double=_product_rate(np.float64, device.n_threads),
-        bytes_per_s=memory_rate(device.n_threads),
+        flops=_product_rate(np.float32, device.n_threads, clock),
+        flops_double=_product_rate(np.float64, device.n_threads, clock),
+        bytes_per_s=memory_rate(device.n_threads, clock),
         source=f"NumPy's matrix product and sum of arrays on {counted(device.n_threads, 'thread')}",
     )
 
 
-def _fastest(action: Callable[[], object]) -> float:
+def _fastest(action: Callable[[], object], clock: Clock) -> float:
     """Return the seconds of the fastest of many turns: a roof is what can be had at all."""
     action()
-    best, start = float("inf"), time.perf_counter()
-    while time.perf_counter() - start < _SECONDS:
-        before = time.perf_counter()
+    best, start = float("inf"), clock()
+    while clock() - start < _SECONDS:
+        before = clock()
         action()
-        best = min(best, time.perf_counter() - before)
+        best = min(best, clock() - before)
     return best
 
 
-def _product_rate(dtype: Any, n_threads: int) -> float:
+def _product_rate(dtype: Any, n_threads: int, clock: Clock) -> float:
     """Return operations a second of a matrix product."""
     import threadpoolctl
 
     left, right = np.ones((_ORDER, _ORDER), dtype), np.ones((_ORDER, _ORDER), dtype)
     out = np.empty((_ORDER, _ORDER), dtype)
     with threadpoolctl.threadpool_limits(n_threads, user_api="blas"):
-        return 2 * _ORDER**3 / _fastest(lambda: np.matmul(left, right, out=out))
+        return 2 * _ORDER**3 / _fastest(lambda: np.matmul(left, right, out=out), clock)
 
 
-def memory_rate(n_threads: int) -> float:
+def memory_rate(n_threads: int, clock: Clock) -> float:
     """Return bytes a second of out = a + b, all threads at once."""
     arrays = [[np.ones(_LENGTH, np.float32) for _ in range(3)] for _ in range(n_threads)]
 
@@ -72,7 +80,7 @@ def memory_rate(n_threads: int) -> float:
         np.add(of_thread[0], of_thread[1], out=of_thread[2])
 
     with ThreadPoolExecutor(n_threads) as pool:
-        seconds = _fastest(lambda: list(pool.map(add, arrays)))
+        seconds = _fastest(lambda: list(pool.map(add, arrays)), clock)
     return n_threads * 3 * 4 * _LENGTH / seconds
 
 

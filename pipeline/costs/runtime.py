@@ -6,14 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pipeline.costs.machine import Machine
+from pipeline.costs.memory import CELL_BYTES
 from pipeline.costs.stages import KERNELS, Counts, Precision, added, times
 from pipeline.costs.task import Task, count_channel, count_directions
 
 if TYPE_CHECKING:
     from pipeline.plan import Plan
 
-#: Bytes of a sample of a baseline: four complex64 and a float32 weight.
-_CELL_BYTES = 36
 #: What a node's network takes in, where nothing was measured: 100 Gbit/s.
 NETWORK_BYTES_PER_S = 12.5e9
 
@@ -127,7 +126,7 @@ def count_writing(plan: Plan) -> Counts:
     return {
         ("write", "band"): n_bands,
         ("write", "step"): n_bands * plan.n_blocks,
-        ("write", "byte"): n_bands * plan.n_dumps * plan.sizes.n_baselines * _CELL_BYTES,
+        ("write", "byte"): n_bands * plan.n_dumps * plan.sizes.n_baselines * CELL_BYTES,
     }
 
 
@@ -137,7 +136,7 @@ def exchanged_bytes(plan: Plan) -> tuple[int, int]:
     ranks, nodes = layout.ranks_per_node, layout.nodes_per_group
     slice_1 = -(-n // ranks)
     slice_2 = -(-slice_1 // nodes)
-    cells = _bands(plan) * plan.n_dumps * _CELL_BYTES
+    cells = _bands(plan) * plan.n_dumps * CELL_BYTES
     near = max(layout.items_per_rank()) * (n - n // ranks) if ranks > 1 else 0
     far = layout.sextets_per_node * (slice_1 - slice_1 // nodes) if nodes > 1 else 0
     # The gather of a band on the rank that writes it.

@@ -61,7 +61,6 @@ STAGES: dict[str, dict[str, Work]] = {
         "plain response": CALL,
         "beam response": CALL,
         "matrix response": CALL,
-        "interpolated": Work(flops_double=16, n_bytes=80),
         "flux": CALL,
         "corrupted": CALL,
         "gaussian": CALL,
@@ -76,6 +75,7 @@ STAGES: dict[str, dict[str, Work]] = {
     # Kernels, on the device or on all threads of the rank.
     "phasors": {"term-station": Work(flops=25, flops_double=10, reals=2), "call": CALL},
     "array factors": {"element-source": Work(flops_double=45), "call": CALL},
+    "interpolate": {"value": Work(flops=16, reals=10), "call": CALL},
     "scale": {"term-station": Work(flops=6, reals=6), "call": CALL},
     "screen": {"term-station": Work(flops=30, flops_double=30, reals=4), "call": CALL},
     "unpolarised": {"term-cell": Work(flops=8), "term-station": _PACKED, "baseline": _ADDED, "call": CALL},
@@ -109,9 +109,9 @@ KERNELS = tuple(list(STAGES)[list(STAGES).index("phasors") :])
 
 
 #: Mean number of stations of a kind from which `per_kind` goes kind by kind (kernels/cpu/products.py).
-STATIONS_PER_KIND = 16
+STATIONS_PER_KIND = 32
 #: Rows, and bytes of columns, of a tile of stations that is summed whole (kernels/cpu/vector.py).
-TILE_ROWS, TILE_BYTES = 4, 128
+TILE_ROWS, TILE_BYTES = 8, 64
 
 
 def real_bytes(precision: Precision) -> int:
@@ -142,6 +142,7 @@ def kernel_stage(kernel: str, n_kinds: int, n_stations: int, is_scalar: bool) ->
     names = {
         "phasors": "phasors",
         "array_factors": "array factors",
+        "interpolate": "interpolate",
         "scale": "scale",
         "phase_screen": "screen",
         "unpolarised": "unpolarised",

@@ -127,6 +127,10 @@ def _kernels(task: Task) -> Counts:
         ("accumulate", "baseline"): task.n_baselines,
         ("accumulate", "call"): 1,
     }
+    if task.is_interpolated:
+        seen = points.sources + extended.sources + task.transform_sources
+        counts["interpolate", "value"] = seen * task.n_kinds * (1 if task.is_scalar else 4)
+        counts["interpolate", "call"] = chunks + (task.transform_sources > 0)
     for stage, is_there in (("scale", task.n_kinds > 1 and task.is_scalar), ("screen", task.has_screen)):
         if is_there:
             counts[stage, "term-station"], counts[stage, "call"] = terms * task.n_stations, chunks
@@ -158,7 +162,6 @@ def _host(task: Task) -> Counts:
         ("host", "jones"): seen * matrices * (task.n_kinds > 1),
         ("host", "moment"): task.evaluations * (chunks + (task.transform_sources > 0)) * task.is_interpolated,
         ("host", f"{task.pattern} response"): task.evaluations * seen,
-        ("host", "interpolated"): seen * matrices * task.is_interpolated,
         ("host", "flux"): task.n_sources / task.block_dumps,
         ("host", "corrupted"): task.has_gains + task.has_noise,
         ("host", "gaussian"): task.extended.sources,

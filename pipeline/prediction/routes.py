@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.costs.machine import Machine, default_machine
+from pipeline.costs.memory import TRANSFORM_SHARE
 from pipeline.costs.stages import Counts, product_of
 from pipeline.errors import ConfigError
 from pipeline.observation.smearing import MAX_NODES, Nodes, half_turns, nodes_within
-from pipeline.plan import TRANSFORM_SHARE
 from pipeline.prediction.terms import Chunk, split
 from pipeline.prediction.transform import Grid, grid
 
@@ -77,6 +77,12 @@ class Routes:
     def terms_at_once(self) -> int:
         """Terms of the largest chunk."""
         return max((chunk.nodes.n_terms for chunk in self.chunks), default=0)
+
+    @property
+    def sources_at_once(self) -> int:
+        """Sources of the largest chunk or transformed part."""
+        pieces = [*(chunk.sources for chunk in self.chunks), *(part.sources for part in self.transformed)]
+        return max((len(sources) for sources in pieces), default=0)
 
 
 def count_nodes(config: Config, sky: Sky, longest_m: float) -> Nodes:

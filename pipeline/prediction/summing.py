@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.costs.memory import TRANSFORM_SHARE
 from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
-from pipeline.plan import TRANSFORM_SHARE
 from pipeline.prediction.apparent import Complex, apparent_coherency, as_products, coherencies, envelope_axes
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import BlockMoments, DumpMoments

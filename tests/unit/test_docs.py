@@ -225,7 +225,7 @@ def test_the_guide_names_every_unit():
 def test_the_guide_explains_every_line_of_the_plan():
     config = load_config(ROOT / "configs/demo.yaml")
     inputs = load_inputs(config)
-    plan, machine = make_plan(config, inputs.sizes, 12, 6), default_machine("cpu")
+    plan, machine = make_plan(config, inputs.sizes, 12, 6, 1), default_machine("cpu")
     time = run_time(plan, task_of(config, inputs, plan), machine, "mixed", 1)
     shown = describe_plan(config, inputs, plan, time)
     labels = [re.split(r"\s{2,}", line)[0] for line in shown.split("\n\n")[0].splitlines() if line[0] != " "]

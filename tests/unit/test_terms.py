@@ -112,12 +112,12 @@ def kinds(n_kinds: int) -> Isotropic:
 
 
 def test_dense_parts_are_transformed_and_sparse_ones_multiplied():
-    sky = Sky((*sky_of(3.0, n=20_000).parts, *sky_of(20.0).parts))
+    sky = Sky((*sky_of(3.0, n=50_000).parts, *sky_of(20.0).parts))
     routes = choose_routes(config(), sky, Isotropic(512), 53_400, 3000.0)
-    assert [len(part.sources) for part in routes.transformed] == [20_000]
-    np.testing.assert_array_equal(np.concatenate([chunk.sources for chunk in routes.chunks]), 20_000 + np.arange(7))
+    assert [len(part.sources) for part in routes.transformed] == [50_000]
+    np.testing.assert_array_equal(np.concatenate([chunk.sources for chunk in routes.chunks]), 50_000 + np.arange(7))
     (note,) = routes.notes
-    assert note.startswith("sky[0]: 20,000 sources summed by Fourier transform, about ")
+    assert note.startswith("sky[0]: 50,000 sources summed by Fourier transform, about ")
     assert "by product about " in note
 
 
@@ -132,9 +132,9 @@ def test_dense_parts_are_transformed_and_sparse_ones_multiplied():
     ids=["asked", "kinds", "ionosphere", "memory"],
 )
 def test_what_keeps_a_dense_part_from_being_transformed(changes, response, why):
-    routes = choose_routes(config(**changes), sky_of(3.0, n=20_000), response, 53_400, 3000.0)
+    routes = choose_routes(config(**changes), sky_of(3.0, n=50_000), response, 53_400, 3000.0)
     assert not routes.transformed
-    assert sum(len(chunk.sources) for chunk in routes.chunks) == 20_000
+    assert sum(len(chunk.sources) for chunk in routes.chunks) == 50_000
     assert why is None or why in routes.notes[0]
 
 
