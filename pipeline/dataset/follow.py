@@ -85,7 +85,7 @@ def wait_for_dataset(path: Path, timeout_s: float, stream: bool = False) -> Data
     while not path.exists():
         if not patience.wait():
             raise TimedOutError(
-                f"{path}: no such folder came within {timeout_s:g} s; is this the output.path of the run?"
+                f"{path}: no such folder within {timeout_s:g} s; is this the output.path of the run?"
             )
     while True:
         try:
