@@ -43,6 +43,7 @@ def test_levels_are_within_half_a_step_and_blank_stays_blank():
     assert np.abs(values - plane[finite]).max() <= extent / 131068 * (1 + 1e-9)
 
 
+@pytest.mark.filterwarnings("error")
 def test_levels_of_an_even_and_of_a_blank_plane():
     even = quantise(np.full((3, 5), 0.25))
     assert (even.offset + even.levels * even.step == 0.25).all()
@@ -111,6 +112,7 @@ def test_planes_are_chosen_as_python_slices(text, planes):
 
 
 def test_a_page_holds_nothing_that_loads_and_is_no_larger_than_said(cube, tmp_path):
+    fits.setval(cube[0], "BUNIT", value="Jy</script>")
     made = make_film(cube[0], tmp_path / "c.html", FilmSettings())
     text = made.path.read_text(encoding="utf-8")
     assert made.n_bytes == made.path.stat().st_size <= page_bytes(cubes.N_PLANES, (cubes.N_Y, cubes.N_X), 1)

@@ -177,14 +177,16 @@ def test_a_pixel_of_a_cube(tmp_path):
 MAJOR, MINOR, ANGLE = math.radians(0.6), math.radians(0.35), math.radians(25.0)
 
 
-def psf_cube(path, peak=1.0, shift=0, n=65):
+def psf_cube(path, peak=1.0, shift=0, n=65, rotation=0.0):
     """Write a Gaussian of known widths and position angle, on pixels as they lie on the sky."""
     header = cubes.header(cell=0.05)
     header["CDELT2"] = 0.05
-    for key in ("PC1_1", "PC1_2", "PC2_1", "PC2_2"):
-        del header[key]
+    turn = math.radians(rotation)
+    matrix = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    for (row, column), value in np.ndenumerate(matrix):
+        header[f"PC{row + 1}_{column + 1}"] = value
     y, x = np.indices((n, n)) - n // 2
-    east, north = -x * math.radians(0.05), y * math.radians(0.05)
+    east, north = (np.diag([-1, 1]) @ matrix @ np.stack([x.ravel(), y.ravel()]) * math.radians(0.05)).reshape(2, n, n)
     along = north * math.cos(ANGLE) + east * math.sin(ANGLE)
     across = east * math.cos(ANGLE) - north * math.sin(ANGLE)
     image = peak * np.exp(-4 * math.log(2) * ((along / MAJOR) ** 2 + (across / MINOR) ** 2))
@@ -193,8 +195,9 @@ def psf_cube(path, peak=1.0, shift=0, n=65):
     return image
 
 
-def test_the_psf_is_cut_through_its_peak_with_its_beam(tmp_path):
-    image = psf_cube(tmp_path / "c-psf.fits")
+@pytest.mark.parametrize("rotation", [0, 37])
+def test_the_psf_is_cut_through_its_peak_with_its_beam(tmp_path, rotation):
+    image = psf_cube(tmp_path / "c-psf.fits", rotation=rotation)
     with ImageCube(tmp_path / "c-psf.fits") as cube:
         found = measure_psf(cube, 0)
     assert found.beam.major_rad == pytest.approx(MAJOR, rel=1e-3)

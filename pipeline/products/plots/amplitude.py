@@ -122,6 +122,6 @@ def draw_amplitudes(figure: Any, measured: AmplitudeByLength, title: str) -> Non
     axes.plot(length, upper, "--", color="#0072B2", lw=1)
     axes.set(yscale="log", xlabel=f"projected baseline  [{unit}]", ylabel="amplitude  [Jy]", xlim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower left")
     axes.set_title(title, fontsize=11)
     figure.colorbar(mesh, ax=axes, label="share of the weight in a cell", shrink=0.9)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _PEAK = 0.05  # how far from 1 the peak may be
 _DECADES = 4  # below the peak, at most
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class PsfCuts:
     """The middle of a point-spread function.
 
@@ -86,7 +86,7 @@ def measure_psf(cube: ImageCube, plane: int) -> PsfCuts:
         )
     view = SkyView.of(cube)
     cell_rad = math.radians(view.cell_deg)
-    beam = fit_beam(image, cell_rad)
+    beam = _on_the_sky(fit_beam(image, cell_rad), view)
     reach = min(row, column, image.shape[0] - row - 1, image.shape[1] - column - 1)
     if beam is not None:
         reach = min(reach, max(8, math.ceil(_REACH * beam.major_rad / cell_rad)))
@@ -101,6 +101,14 @@ def measure_psf(cube: ImageCube, plane: int) -> PsfCuts:
         beam_along_x=_gaussian(beam, view, offset, 0.0),
         beam_along_y=_gaussian(beam, view, offset, 90.0),
     )
+
+
+def _on_the_sky(fitted: Beam | None, view: SkyView) -> Beam | None:
+    """Return a beam with its angle from north, where the fit counts it from upwards to the left."""
+    if fitted is None:
+        return None
+    angle = view.handed * (90 + math.degrees(fitted.angle_rad) - view.north_deg)
+    return dataclasses.replace(fitted, angle_rad=math.radians(angle % 180))
 
 
 def _gaussian(beam: Beam | None, view: SkyView, offset_rad: Floats, direction_deg: float) -> Floats:
