@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from pipeline.commands.common import AsJson, DatasetPath, Overwrite, ProgressStyle, on_all_ranks, print_json
+from pipeline.commands.common import AsJson, DatasetPath, Overwrite, ProgressStyle, on_all_ranks, print_json, seconds
 
 _SETTINGS = "Instead of the dataset's configuration"
 
@@ -39,8 +39,13 @@ def image(
     memory: Annotated[str | None, _setting("memory", "A rank may take so much, such as '8 GB'.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it would take, and end.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Image while the data arrive.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for data, with --follow.")] = 600,
-    refresh: Annotated[float, typer.Option("--refresh", min=0, help="Seconds between two quick looks.")] = 10,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Follow the streams (output.stream), not the files.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", parser=seconds, help="The longest to wait for the run to go on.")
+    ] = 300.0,
+    refresh: Annotated[float, typer.Option("--refresh", parser=seconds, help="Time between two quick looks.")] = 10.0,
     overwrite: Overwrite = False,
     progress: ProgressStyle = "auto",
     as_json: AsJson = False,
@@ -66,7 +71,9 @@ def image(
         "memory": memory,
     }
     options = {key: value for key, value in given.items() if value is not None}
-    request = Request(dataset, output, options, overwrite, timeout if follow else None, refresh, png)
+    request = Request(dataset, output, options, overwrite, timeout if follow else None, refresh, stream, png)
+    if stream and not follow:
+        raise typer.BadParameter("--stream goes with --follow")
     with World() as world:
 
         def work() -> None:

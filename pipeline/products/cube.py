@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import DatasetError
+from pipeline.parallel.threads import blas_on_one_thread
 from pipeline.products.continuum import image_continuum
 from pipeline.products.cubeheader import BandSummary
 from pipeline.products.cubeset import CubeSet, corrected_path, primary_beam_path, psf_path, sampling_path
 from pipeline.products.image import BandImage, BandSums, grid_band, image_band
 from pipeline.products.imagereport import CubeReport
+from pipeline.products.live import check_streamed, image_streams
 from pipeline.products.ranks import Alone, Communicator, agree, rounds
 from pipeline.products.samples import Band, OpenBand, wanted_baselines
 from pipeline.products.settings import ImageSettings
@@ -76,7 +78,9 @@ def image_dataset(
     agree(lambda: None if follower is None else follower.refuse_existing(overwrite), ranks)
     try:
         agree(job.create, ranks)
-        summaries, missing = job.continuum() if settings.continuum else job.cube()
+        # How BLAS shares work among threads shows in the last bits of beams.
+        with blas_on_one_thread():
+            summaries, missing = job.continuum() if settings.continuum else job.cube()
         agree(lambda: job.finish(summaries), ranks)
     except BaseException:
         job.discard()
@@ -122,6 +126,8 @@ class _Job:
         from pipeline.dataset.reader import open_dataset
 
         dataset = open_dataset(path)
+        if follower is not None and follower.streams:
+            check_streamed(dataset.manifest, settings)
         beam = None
         if settings.primary_beam_cut is not None:
             from pipeline.products.primary_beam import PrimaryBeam
@@ -173,9 +179,26 @@ class _Job:
         return summaries, missing
 
     def _image_own(self) -> dict[int, BandSummary | DatasetError]:
-        return {
-            index: self._image_one(index) for index in rounds(self.dataset.n_bands, self.ranks) if index is not None
-        }
+        own = [index for index in rounds(self.dataset.n_bands, self.ranks) if index is not None]
+        found = self._image_streamed(own) if self.follower is not None and self.follower.streams else {}
+        return found | {index: self._image_one(index) for index in own if index not in found}
+
+    def _image_streamed(self, own: list[int]) -> dict[int, BandSummary | DatasetError]:
+        """Image bands from their streams; return those that files cannot, or need not, bring."""
+        assert self.follower is not None
+        live = dataclasses.replace(self.dataset, live=True)
+        found: dict[int, BandSummary | DatasetError] = {}
+        is_final = self.settings.weight == "natural"
+        for index, result in image_streams(
+            live, own, self.settings, self.follower.timeout_s, self.primary_beam, self.step, self.follower.shows
+        ):
+            if isinstance(result, BandImage) and is_final:
+                self.files.write(index, result)
+                found[index] = _summary(result)
+            elif isinstance(result, DatasetError) and not self.dataset.manifest.files:
+                self.files.write_blank(index)
+                found[index] = result
+        return found
 
     def _image_one(self, index: int) -> BandSummary | DatasetError:
         """Image a band and write its planes; planes of a band that cannot be imaged are blank."""

@@ -16,8 +16,7 @@ from pipeline.errors import DatasetError
 from pipeline.products.beam import fit_beam
 from pipeline.products.cubefile import CubeFile
 from pipeline.products.cubeheader import BandSummary, cube_header
-from pipeline.products.gridding import ImageSums
-from pipeline.products.image import Watch, grid_band
+from pipeline.products.image import BandGridder, Watch, grid_band
 from pipeline.products.samples import OpenBand
 from pipeline.products.settings import ImageSettings
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_POLL_S = 0.1
+POLL_S = 0.05
 _SHARE = 0.2  # of the time, at most, that quick looks may take: following comes first
 
 
@@ -50,14 +49,14 @@ class QuickLook:
         self._path, self._names, self._draw, self._every_s = path, names, draw, every_s
         self._due = 0.0
 
-    def look(self, sums: ImageSums, n_dumps: int, start_utc: tuple[float, float]) -> None:
-        """Show the image of the first `n_dumps`, if it is time to."""
+    def look(self, band: BandGridder) -> None:
+        """Show the image of what of a band has come, if it is time to."""
         began = time.monotonic()
         if began < self._due:
             return
-        seen = sums.preview()
+        seen = band.sums.preview()
         if seen is not None:
-            self._write(seen, sums, n_dumps, start_utc)
+            self._write(*seen, band)
         now = time.monotonic()
         self._due = now + max(self._every_s, (now - began) * (1 / _SHARE - 1))
 
@@ -76,20 +75,19 @@ class QuickLook:
         """Take the file away: the image is there."""
         self._path.unlink(missing_ok=True)
 
-    def _write(
-        self, seen: tuple[Floats, Floats], sums: ImageSums, n_dumps: int, start_utc: tuple[float, float]
-    ) -> None:
+    def _write(self, image: Floats, psf: Floats, gridder: BandGridder) -> None:
         """Replace the file, and draw it."""
-        image, psf = seen
+        sums = gridder.sums
         header, settings = sums.selection.header, dataclasses.replace(sums.settings, stokes=sums.settings.stokes[0])
         beam = fit_beam(psf, settings.cell_rad)
-        band = BandSummary.of_band(header, start_utc, beam, sums.selection.fraction_left_out)
+        assert gridder.start_utc is not None
+        band = BandSummary.of_band(header, gridder.start_utc, beam, sums.selection.fraction_left_out)
         file = CubeFile(self._path, (1, 1, settings.size, settings.size))
         file.create()
         file.write_plane(0, 0, image)
         cards = cube_header([band], settings, settings.stokes, self._names, "quick-look")
         cards["BAND"] = (header.band, "index of the band")
-        cards["DUMPS"] = (n_dumps, f"so far, of {header.n_dumps}")
+        cards["DUMPS"] = (gridder.n_dumps, f"so far, of {header.n_dumps}")
         file.finish(cards, None if beam is None else [beam])
         if self._draw is not None:
             self._draw(self._path)
@@ -104,10 +102,12 @@ class Follower:
         How long to wait for a step, or, for a band that has not been begun, for any sign of life of the dataset.
     quick_look
         Shows the image so far; None on ranks that show nothing.
+    streams
+        Follow the bands' streams rather than their files.
     """
 
-    def __init__(self, timeout_s: float, quick_look: QuickLook | None = None) -> None:
-        self.timeout_s, self._quick_look = timeout_s, quick_look
+    def __init__(self, timeout_s: float, quick_look: QuickLook | None = None, streams: bool = False) -> None:
+        self.timeout_s, self._quick_look, self.streams = timeout_s, quick_look, streams
 
     @contextmanager
     def open_band(
@@ -131,14 +131,14 @@ class Follower:
 
     def _await(self, reader: BandReader, path: Path) -> None:
         """Wait for the first step as long as anything of the dataset grows."""
-        sign, since = _sign_of_life(path), time.monotonic()
+        sign, since = sign_of_life(path), time.monotonic()
         while not reader.ready():
-            now, latest = time.monotonic(), _sign_of_life(path)
+            now, latest = time.monotonic(), sign_of_life(path)
             if latest != sign:
                 sign, since = latest, now
             elif now - since >= self.timeout_s:
                 raise reader.late()
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
 
     def watch(self, open_band: OpenBand, settings: ImageSettings) -> Watch | None:
         """Return what shows the image of a band so far while it is imaged.
@@ -146,7 +146,7 @@ class Follower:
         Uniform and Briggs weights are known only once the band has ended: until then the band is followed here, and
         shown, with natural weights, to be read once more.
         """
-        if self._quick_look is None or settings.weight == "natural":
+        if self._quick_look is None or self.streams or settings.weight == "natural":
             return self.shows
         shown = dataclasses.replace(settings, weight="natural", stokes=settings.stokes[0], primary_beam_cut=None)
         grid_band(open_band, shown, None, watch=self.shows)
@@ -173,10 +173,10 @@ def quick_look_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}-quicklook{output.suffix}")
 
 
-def _sign_of_life(path: Path) -> int:
-    """Return a number that changes whenever a step of any band of a dataset is written."""
+def sign_of_life(path: Path) -> int:
+    """Return a number that changes whenever a step of any band of a dataset is written, or a stream begins or ends."""
     latest = 0
-    for index in path.glob("band-*/md.idx"):
+    for file in (*path.glob("band-*/md.idx"), path / "stream"):
         with suppress(OSError):
-            latest = max(latest, index.stat().st_mtime_ns)
+            latest = max(latest, file.stat().st_mtime_ns)
     return latest

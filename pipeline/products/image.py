@@ -23,13 +23,13 @@ from pipeline.products.settings import ImageSettings
 from pipeline.products.weighting import UVDensity
 
 if TYPE_CHECKING:
-    from pipeline.dataset.schema import BandHeader
+    from pipeline.dataset.schema import BandHeader, Block
     from pipeline.products.primary_beam import BeamSum, PrimaryBeam
 
 Floats = NDArray[np.float64]
 Progress = Callable[[], None]
-#: Told after every block the sums so far, of how many dumps they are, and the begin of the first: MJD day, fraction.
-Watch = Callable[[ImageSums, int, tuple[float, float]], None]
+#: Told after every block how far a band is.
+Watch = Callable[["BandGridder"], None]
 
 
 @dataclass(frozen=True)
@@ -186,33 +186,79 @@ def grid_band(
 ) -> BandSums:
     """Read a band and grid its samples; parameters and errors as for `image_band`, the density None if natural."""
     with open_band(IMAGE_VARIABLES) as band:
-        header = band.header
-        selection = Selection(header, settings)
-        beam: BeamSum | None = None if primary_beam is None else primary_beam.of_band(header, settings)
-        sums = ImageSums(selection, density, settings, beam)
-        start_utc: tuple[float, float] | None = None
+        gridder = BandGridder(band.header, settings, density, primary_beam)
         for block in band:
-            if start_utc is None:
-                day, fraction = (float(part) for part in block.time_utc[0])
-                start_utc = (day, fraction - header.integration_s / 2 / 86400)
-            for samples in selection.samples(block):
-                sums.add(samples)
+            gridder.add(block)
             if watch is not None:
-                watch(sums, int(block.dump[-1]) + 1, start_utc)
+                watch(gridder)
             if progress is not None:
                 progress()
-    if start_utc is None or not sums.finish():
-        raise DatasetError(
-            f"band {header.band}: no visibility asked for has a weight and lies in the uv range of "
-            f"{math.degrees(settings.cell_rad) * 3600:g} arcsec pixels, so there is nothing to image; use a smaller "
-            f"image.cell or a wider image.uv_range, or look at the weights of the dataset"
+    return gridder.finish()
+
+
+class BandGridder:
+    """Grids the blocks of a band as they come.
+
+    Parameters
+    ----------
+    header
+        The band's.
+    settings, density, primary_beam
+        As for `grid_band`.
+
+    Attributes
+    ----------
+    sums
+        So far.
+    n_dumps
+        Dumps so far.
+    start_utc
+        Begin of the first dump: MJD day, fraction; None before the first block.
+    """
+
+    def __init__(
+        self,
+        header: BandHeader,
+        settings: ImageSettings,
+        density: UVDensity | None,
+        primary_beam: PrimaryBeam | None = None,
+    ) -> None:
+        self._header, self._settings = header, settings
+        self._selection = Selection(header, settings)
+        self._beam: BeamSum | None = None if primary_beam is None else primary_beam.of_band(header, settings)
+        self.sums = ImageSums(self._selection, density, settings, self._beam)
+        self.n_dumps = 0
+        self.start_utc: tuple[float, float] | None = None
+
+    def add(self, block: Block) -> None:
+        """Take a block."""
+        if self.start_utc is None:
+            day, fraction = (float(part) for part in block.time_utc[0])
+            self.start_utc = (day, fraction - self._header.integration_s / 2 / 86400)
+        for samples in self._selection.samples(block):
+            self.sums.add(samples)
+        self.n_dumps += len(block.dump)
+
+    def finish(self) -> BandSums:
+        """Grid what is left.
+
+        Raises
+        ------
+        DatasetError
+            If there is nothing to image.
+        """
+        if not self.sums.finish() or self.start_utc is None:
+            raise DatasetError(
+                f"band {self._header.band}: no visibility asked for has a weight and lies in the uv range of "
+                f"{math.degrees(self._settings.cell_rad) * 3600:g} arcsec pixels, so there is nothing to image; use a "
+                f"smaller image.cell or a wider image.uv_range, or look at the weights of the dataset"
+            )
+        return BandSums(
+            images=self.sums.images,
+            beam=None if self._beam is None else self._beam.finish(),
+            weight=self.sums.weight,
+            weight_seen=self._selection.weight_seen,
+            weight_kept=self._selection.weight_kept,
+            start_utc=self.start_utc,
+            header=self._header,
         )
-    return BandSums(
-        images=sums.images,
-        beam=None if beam is None else beam.finish(),
-        weight=sums.weight,
-        weight_seen=selection.weight_seen,
-        weight_kept=selection.weight_kept,
-        start_utc=start_utc,
-        header=header,
-    )

@@ -18,15 +18,34 @@ _PIXEL_BYTES = 8
 
 
 @dataclasses.dataclass(frozen=True)
+class Shape:
+    """What is read: the number of bands, and the shape of a block of each."""
+
+    n_bands: int
+    n_stations: int
+    n_baselines: int
+    n_channels: int
+    block_dumps: int
+
+    @classmethod
+    def of_band(cls, n_bands: int, header: BandHeader, n_steps: int) -> Shape:
+        """Return the shape of blocks of a band with so many steps."""
+        block_dumps = -(-header.n_dumps // n_steps)
+        return cls(n_bands, len(header.station_names), len(header.baselines), len(header.channel_hz), block_dumps)
+
+
+@dataclasses.dataclass(frozen=True)
 class ImagePlan:
     """What imaging takes.
 
     Attributes
     ----------
-    n_bands, n_ranks, n_local
-        Bands of the dataset; ranks, and how many of them share a machine.
-    n_stations, n_baselines, n_channels, block_dumps
-        Shape of a block as it is read.
+    n_ranks, n_local
+        Ranks, and how many of them share a machine.
+    shape
+        What is read.
+    at_once
+        Bands that a rank images at the same time.
     readings
         How often a band is read.
     settings
@@ -37,13 +56,10 @@ class ImagePlan:
         Of all files made.
     """
 
-    n_bands: int
     n_ranks: int
     n_local: int
-    n_stations: int
-    n_baselines: int
-    n_channels: int
-    block_dumps: int
+    shape: Shape
+    at_once: int
     readings: int
     settings: ImageSettings
     memory_bytes: int
@@ -76,14 +92,16 @@ class ImagePlan:
 
     def describe(self) -> str:
         """Say it to people."""
-        settings = self.settings
-        shape = f"{settings.size} x {settings.size} pixels, Stokes {settings.stokes}, {settings.weight} weights"
-        planes = f"1 image of {counted(self.n_bands, 'band')}" if settings.continuum else f"{self.n_bands} planes"
+        settings, shape = self.settings, self.shape
+        pixels = f"{settings.size} x {settings.size} pixels, Stokes {settings.stokes}, {settings.weight} weights"
+        planes = f"1 image of {counted(shape.n_bands, 'band')}" if settings.continuum else f"{shape.n_bands} planes"
+        blocks = f"{shape.block_dumps} dumps of {shape.n_baselines:,} baselines, {shape.n_stations} stations"
+        together = "" if self.at_once == 1 else f", {self.at_once} bands at a time"
         return rows(
             [
-                ("image", f"{shape}; {planes}"),
-                ("blocks", f"{self.block_dumps} dumps of {self.n_baselines:,} baselines, {self.n_stations} stations"),
-                ("read", counted(self.readings, "time")),
+                ("image", f"{pixels}; {planes}"),
+                ("blocks", blocks),
+                ("read", f"{counted(self.readings, 'time')}{together}"),
                 ("ranks", f"{counted(self.n_ranks, 'rank')}, {counted(settings.n_threads, 'thread')} each"),
                 ("memory", f"{human_bytes(self.memory_bytes)} on each rank, beside what Python itself takes"),
                 ("disk", human_bytes(self.disk_bytes)),
@@ -96,36 +114,27 @@ class ImagePlan:
 
 
 def plan_images(
-    header: BandHeader,
-    n_steps: int,
-    n_bands: int,
-    settings: ImageSettings,
-    files: CubeSet,
-    ranks: tuple[int, int],
-    follows: bool,
+    shape: Shape, settings: ImageSettings, files: CubeSet, ranks: tuple[int, int], follows: bool, at_once: int = 1
 ) -> ImagePlan:
     """Plan the imaging of a dataset.
 
     Parameters
     ----------
-    header
-        Of one of its bands.
-    n_steps
-        Steps of a band.
-    n_bands
-        Number of bands.
+    shape
+        What is read.
     settings, files
         How it is imaged, and into which files.
     ranks
         How many there are, and how many of them share a machine.
     follows
         Quick looks are shown.
+    at_once
+        Bands that a rank images at the same time.
     """
-    n_baselines, n_channels, n_stations = len(header.baselines), len(header.channel_hz), len(header.station_names)
-    block_dumps = -(-header.n_dumps // n_steps)
     n_images = len(settings.stokes) + 2 + (settings.primary_beam_cut is not None)
     image = settings.size**2 * _PIXEL_BYTES
-    memory = memory_estimate(settings, n_baselines, n_channels, block_dumps, n_stations)
+    one_band = memory_estimate(settings, shape.n_baselines, shape.n_channels, shape.block_dumps, shape.n_stations)
+    memory = at_once * one_band
     # A band's images divided, and one plane turned into float32 and its bytes.
     memory += n_images * image + image
     if settings.continuum:
@@ -133,17 +142,14 @@ def plan_images(
         memory += 2 * n_images * image + n_images * image // ranks[0] + 3 * image
     if settings.primary_beam_cut is not None:
         # All stations may be of kinds of their own: weights of pairs; answers; directions and sums of all pixels.
-        memory += 4 * n_stations**2 * _PIXEL_BYTES + DIRECTIONS_BYTES + 16 * image
+        memory += 4 * at_once * shape.n_stations**2 * _PIXEL_BYTES + DIRECTIONS_BYTES + 16 * image
     if follows:
         memory += 5 * image
     return ImagePlan(
-        n_bands=n_bands,
         n_ranks=ranks[0],
         n_local=ranks[1],
-        n_stations=n_stations,
-        n_baselines=n_baselines,
-        n_channels=n_channels,
-        block_dumps=block_dumps,
+        shape=shape,
+        at_once=at_once,
         readings=1 if settings.weight == "natural" else 3 if follows else 2,
         settings=settings,
         memory_bytes=memory,

@@ -10,16 +10,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.image import ImageConfig
+from pipeline.dataset.follow import wait_for_dataset
 from pipeline.dataset.reader import Dataset, open_dataset
-from pipeline.dataset.schema import BandHeader
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.memory import available_bytes
-from pipeline.parallel.threads import blas_on_one_thread
 from pipeline.parallel.topology import World
 from pipeline.products.cube import header_names, image_dataset
 from pipeline.products.cubeset import CubeSet
 from pipeline.products.follow import Follower, QuickLook, quick_look_path
-from pipeline.products.imageplan import ImagePlan, plan_images
+from pipeline.products.imageplan import ImagePlan, Shape, plan_images
 from pipeline.products.imagereport import CubeReport
 from pipeline.products.ranks import agree
 from pipeline.products.samples import wanted_baselines
@@ -42,6 +41,8 @@ class Request:
     follow_s, refresh_s
         How long to wait for data that have not been written yet, and how often to show the image so far, s; None: not
         to wait.
+    stream
+        Follow the bands' streams, also where there are files.
     png
         The picture that is to show the image so far; None: none.
     """
@@ -52,6 +53,7 @@ class Request:
     overwrite: bool = False
     follow_s: float | None = None
     refresh_s: float = 10.0
+    stream: bool = False
     png: Path | None = None
 
 
@@ -80,7 +82,7 @@ def make_images(request: Request, world: World, style: Style) -> CubeReport:
     plan = _planned(request, dataset, settings, world)
     agree(lambda: plan.check_memory(image.memory_bytes, available_bytes()), world.comm)
     follower = _follower(request, dataset, settings, world)
-    with show_count("imaging", style if world.rank == 0 else "none") as progress, blas_on_one_thread():
+    with show_count("imaging", style if world.rank == 0 else "none") as progress:
         return image_dataset(
             request.dataset, request.output, settings, world.comm, progress, request.overwrite, follower
         )
@@ -114,7 +116,10 @@ def image_config(stored: Mapping[str, Any], options: Mapping[str, Any]) -> Image
 
 def _look(request: Request, world: World) -> tuple[Dataset, ImageConfig, ImageSettings]:
     """Open the dataset, and put together how it is imaged."""
-    dataset = open_dataset(request.dataset)
+    if request.follow_s is None:
+        dataset = open_dataset(request.dataset)
+    else:
+        dataset = wait_for_dataset(request.dataset, request.follow_s, request.stream)
     image = image_config(dataset.observation["image"], request.options)
     settings = ImageSettings(
         size=image.size,
@@ -142,24 +147,34 @@ def _planned(request: Request, dataset: Dataset, settings: ImageSettings, world:
             return None
         files = CubeSet(request.output, settings, 1 if settings.continuum else dataset.n_bands)
         ranks = (world.size, world.n_local)
-        header, n_steps = _first_header(request, dataset, settings)
-        return plan_images(header, n_steps, dataset.n_bands, settings, files, ranks, request.follow_s is not None)
+        if dataset.live:
+            at_once = min(-(-dataset.n_bands // world.size), int(dataset.manifest.plan["n_groups"]))
+            return plan_images(_planned_shape(dataset), settings, files, ranks, follows=True, at_once=at_once)
+        return plan_images(
+            _first_shape(request, dataset, settings), settings, files, ranks, request.follow_s is not None
+        )
 
     planned: ImagePlan = world.comm.allgather(agree(plan, world.comm))[0]
     return planned
 
 
-def _first_header(request: Request, dataset: Dataset, settings: ImageSettings) -> tuple[BandHeader, int]:
-    """Return the header of the first band that can be read, and its number of steps."""
+def _planned_shape(dataset: Dataset) -> Shape:
+    """Return the shape of blocks as the run has planned them: joining a stream to look at it would disturb it."""
+    plan = dataset.manifest.plan
+    return Shape(dataset.n_bands, plan["n_stations"], plan["n_baselines"], 1, plan["block_dumps"])
+
+
+def _first_shape(request: Request, dataset: Dataset, settings: ImageSettings) -> Shape:
+    """Return the shape of blocks of the first band that can be read."""
     errors: list[DatasetError] = []
+    chosen = wanted_baselines(settings)
     for entry in dataset.manifest.bands:
-        chosen = wanted_baselines(settings)
         try:
             if request.follow_s is not None:
                 with Follower(request.follow_s).open_band(dataset, entry.index, (), chosen) as band:
-                    return band.header, entry.steps
+                    return Shape.of_band(dataset.n_bands, band.header, entry.steps)
             with dataset.band(entry.index, variables=(), baselines=chosen) as band:
-                return band.header, entry.steps
+                return Shape.of_band(dataset.n_bands, band.header, entry.steps)
         except DatasetError as error:
             errors.append(error)
     raise errors[0]
@@ -170,10 +185,11 @@ def _follower(request: Request, dataset: Dataset, settings: ImageSettings, world
     if request.follow_s is None:
         return None
     if world.rank > 0:
-        return Follower(request.follow_s)
+        return Follower(request.follow_s, streams=dataset.live)
     path = quick_look_path(request.output)
     draw = None if request.png is None else _drawing(request.png, settings.stokes[0])
-    return Follower(request.follow_s, QuickLook(path, header_names(dataset.observation), draw, request.refresh_s))
+    look = QuickLook(path, header_names(dataset.observation), draw, request.refresh_s)
+    return Follower(request.follow_s, look, streams=dataset.live)
 
 
 def _drawing(png: Path, stokes: str) -> Callable[[Path], None]:
