@@ -22,6 +22,8 @@ noise: {seed: 1, sefd: 2000 Jy}
 gains: {seed: 2, amplitude: 0.05, phase: 5 deg}
 """
 
+IONOSPHERE = "ionosphere: {kolmogorov: {seed: 3, r0: 10 km, pixel: 4 km}}"
+
 OBSERVATION = """
 name: bench
 telescope:
@@ -95,6 +97,8 @@ def prediction_cases(stations: list[int], n_sources: int) -> Iterator[Case]:
         for dumps in (4, 24):
             yield Case("dishes", n, n_sources, "{type: airy, diameter: 14 m, pointing: zenith}", dumps=dumps)
         yield Case("noise and gains", n, 1, more=CORRUPTIONS)
+        for s in dict.fromkeys((few, n_sources)):
+            yield Case("ionosphere", n, s, more=IONOSPHERE)
     for s in (10 * n_sources, 40 * n_sources):
         yield Case("Fourier transform", min(stations), s, dumps=4, route="nufft")
         yield Case("Fourier transform, polarised", min(stations), s, polarised=True, dumps=4, route="nufft")
