@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.decode import read_header
 from pipeline.dataset.manifest import read_manifest
+from pipeline.dataset.room import Room
 from pipeline.dataset.schema import CHECKS, VARIABLES, BandHeader, Block
 from pipeline.dataset.select import Indices
 from pipeline.dataset.source import LEAST_BYTES, REMEDY
@@ -152,7 +153,8 @@ class BandAccess:
                         handle.set_step_selection([step, 1])
                 begun = begin_block(self._io, self._engine, header, int(self._edges[step]), str(self._path))
                 part = Part(frozenset({"dump", *variables}), dumps or begun.dumps, baselines, verify)
-                return read_block(self._io, self._engine, begun, part)
+                taken = read_block(self._io, self._engine, begun, part, Room())
+                return taken.block, taken.wrong
 
             block, wrong = self._guarded(look)
         if wrong:

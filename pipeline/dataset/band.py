@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from types import TracebackType
 
 import numpy as np
 
+from pipeline.dataset.beside import Beside
 from pipeline.dataset.decode import read_header
-from pipeline.dataset.schema import BandHeader, Block
+from pipeline.dataset.patience import Patience
+from pipeline.dataset.room import Room
+from pipeline.dataset.schema import VARIABLES, BandHeader, Block
 from pipeline.dataset.select import Indices, Selection
 from pipeline.dataset.source import REMEDY, Source
-from pipeline.dataset.step import Part, begin_block, read_block
+from pipeline.dataset.step import Part, Step, Taken, begin_block, read_block
 from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOutError
 
-POLL_S = (0.001, 0.05)
-"""Seconds between two looks for a new step: at first, and at most; short beside a step, long beside the look."""
+AHEAD_BYTES = 64_000_000
+"""Of larger blocks none is read ahead: memory for one more would be needed."""
 
 CheckedBlock = tuple[Block, tuple[str, ...]]
 """A block, and a sentence for each checksum that does not hold."""
-
-
-class Patience:
-    """Sleeps between looks, longer and longer; knows when the time is over."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin again: something came."""
-        self._deadline = time.monotonic() + self._timeout_s
-        self._pause_s = POLL_S[0]
-
-    def wait(self) -> bool:
-        """Sleep a little and return True, or return False if the time is over."""
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            return False
-        time.sleep(min(self._pause_s, left_s))
-        self._pause_s = min(2 * self._pause_s, POLL_S[1])
-        return True
 
 
 class BandReader:
@@ -92,6 +72,9 @@ class BandReader:
         self._missed: list[range] = []
         self._in_step = False
         self._done = False
+        self._room, self._beside = Room(), Beside()
+        self._held: Taken | None = None
+        self._failure: DatasetError | None = None
 
     def __enter__(self) -> BandReader:
         patience = Patience(self._timeout_s)
@@ -100,7 +83,7 @@ class BandReader:
                 if not patience.wait():
                     raise self.late()
         except BaseException:
-            self._source.drop()
+            self._drop()
             raise
         return self
 
@@ -108,9 +91,10 @@ class BandReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
+            self._beside.end()
             self._source.close()
         else:
-            self._source.drop()
+            self._drop()
 
     @property
     def header(self) -> BandHeader:
@@ -134,11 +118,6 @@ class BandReader:
         return self._dumps
 
     @property
-    def next_dump(self) -> int:
-        """The dump that comes next."""
-        return self._next_dump
-
-    @property
     def missed(self) -> tuple[range, ...]:
         """Stretches of dumps asked for that a live stream did not bring; of files, none is ever missed."""
         return tuple(self._missed)
@@ -146,7 +125,7 @@ class BandReader:
     @property
     def done(self) -> bool:
         """Whether all dumps asked for have come, and, if the last is among them, the end as well."""
-        return self._done
+        return self._done and self._held is None and self._failure is None
 
     def __iter__(self) -> Iterator[Block]:
         for block, wrong in self.checked_blocks():
@@ -156,12 +135,12 @@ class BandReader:
         """Yield each block and a sentence for each of its checksums that does not hold; go on after those."""
         self._entered(self._header)
         patience = Patience(self._timeout_s)
-        while not self._done:
-            found = self._take()
+        while not self.done:
+            found = self._deliver()
             if found is not None:
                 yield found
                 patience.renew()
-            elif not self._done and not patience.wait():
+            elif not self.done and not patience.wait():
                 raise self.late()
 
     def poll(self) -> Block | None:
@@ -169,9 +148,9 @@ class BandReader:
 
         Raises the same errors as iterating does, but for TimedOutError. Needs no entering; then `close` ends it.
         """
-        if self._done or (self._header is None and not self.ready()):
+        if self.done or (self._header is None and not self.ready()):
             return None
-        found = self._take()
+        found = self._deliver()
         return None if found is None else self._checked(*found)
 
     def ready(self) -> bool:
@@ -193,7 +172,15 @@ class BandReader:
 
     def close(self) -> None:
         """Let go of the band, for those who `poll` without entering."""
-        self._source.close() if self._done else self._source.drop()
+        if self.done:
+            self._beside.end()
+            self._source.close()
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._beside.end()
+        self._source.drop()
 
     def _entered(self, value: BandHeader | None) -> BandHeader:
         if value is None:
@@ -205,7 +192,25 @@ class BandReader:
             raise CorruptError(f"{self._source.path}: {'; '.join(wrong)}; the bytes are not those written; {REMEDY}")
         return block
 
-    def _take(self) -> CheckedBlock | None:
+    def _deliver(self) -> CheckedBlock | None:
+        """Return the next block asked for, if it is there, with its checksums compared.
+
+        While they are compared, the next block is read, if it is there. What is wrong with that is told in its turn.
+        """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        taken, self._held = self._take() if self._held is None else self._held, None
+        if taken is None:
+            return None
+        if taken.later is not None:
+            try:
+                self._held = self._take()
+            except DatasetError as error:
+                self._failure = error
+        return taken.block, taken.all_wrong()
+
+    def _take(self) -> Taken | None:
         """Return the next block asked for, if it is there; see to it whether the end has come."""
         while not self._done:
             if not self._in_step:
@@ -221,7 +226,7 @@ class BandReader:
                 return taken
         return None
 
-    def _read_step(self) -> CheckedBlock | None:
+    def _read_step(self) -> Taken | None:
         """Read the step that was begun, and end it; None if it holds no dump asked for."""
         source, header = self._source, self.whole_header
         if self._next_dump >= header.n_dumps:
@@ -233,11 +238,16 @@ class BandReader:
         inside = range(max(step.dumps.start, self._dumps.start), min(step.dumps.stop, self._dumps.stop))
         taken = None
         if inside:
-            taken = source.guarded(lambda: read_block(source.io, source.engine, step, self._part(inside)))
+            part, beside = self._part(inside), self._beside if self._reads_ahead(step) else None
+            taken = source.guarded(lambda: read_block(source.io, source.engine, step, part, self._room, beside))
         source.engine.end_step()
         self._in_step = False
         self._advance(step.dumps.stop)
         return taken
+
+    def _reads_ahead(self, step: Step) -> bool:
+        # A stream is read as it comes: its next block is not there yet.
+        return not self._source.is_live and sum(v.n_bytes(step.sizes) for v in VARIABLES) <= AHEAD_BYTES
 
     def _part(self, dumps: range) -> Part:
         return Part(self._selection.wanted, dumps, self._chosen, self._selection.verify)

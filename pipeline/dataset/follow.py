@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.band import Patience
+from pipeline.dataset.patience import Patience
 from pipeline.dataset.reader import Dataset, open_dataset
 from pipeline.dataset.schema import VARIABLES, Block
 from pipeline.errors import DatasetError, TimedOutError
@@ -84,9 +84,7 @@ def wait_for_dataset(path: Path, timeout_s: float, stream: bool = False) -> Data
     patience = Patience(timeout_s)
     while not path.exists():
         if not patience.wait():
-            raise TimedOutError(
-                f"{path}: no such folder within {timeout_s:g} s; is this the output.path of the run?"
-            )
+            raise TimedOutError(f"{path}: no such folder within {timeout_s:g} s; is this the output.path of the run?")
     while True:
         try:
             dataset = open_dataset(path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.dataset.room import Room
 from pipeline.dataset.schema import Array, Variable, float32_pairs, shape_of
 from pipeline.dataset.select import Indices
 from pipeline.dataset.storage import checksum
@@ -51,18 +52,18 @@ def spans_of_chosen(chosen: Indices, n_all: int) -> list[Span]:
     return [(int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def ask_whole(engine: Any, handle: Any, variable: Variable, shape: tuple[int, ...]) -> Array:
+def ask_whole(engine: Any, handle: Any, variable: Variable, shape: tuple[int, ...], room: Room) -> Array:
     """Ask for all of a variable of the present step; the array is filled by ``perform_gets``."""
     import adios2
 
-    array: Array = _empty(variable, shape)
+    array = _empty(variable, shape, room)
     handle.set_selection([[0] * len(shape), list(shape)])
     engine.get(handle, _as_kept(variable, array), adios2.Mode.Deferred)
     return array
 
 
 def ask_spans(
-    engine: Any, handle: Any, variable: Variable, sizes: dict[str, int], times: range, spans: list[Span]
+    engine: Any, handle: Any, variable: Variable, sizes: dict[str, int], times: range, spans: list[Span], room: Room
 ) -> list[Piece]:
     """Ask for spans of baselines of some dumps of a step; the arrays are filled by ``perform_gets``."""
     import adios2
@@ -70,7 +71,7 @@ def ask_spans(
     pieces = []
     for first, stop in spans:
         shape = shape_of(variable.axes, {**sizes, "time": len(times), "baseline": stop - first})
-        array = _empty(variable, shape)
+        array = _empty(variable, shape, room)
         pieces.append(Piece((first, stop), array))
         if (first, stop) == (0, sizes["baseline"]):
             handle.set_selection([[times.start, *[0] * (len(shape) - 1)], list(shape)])
@@ -101,12 +102,12 @@ def sum_of(pieces: list[Piece], part: Span) -> int | None:
     return None
 
 
-def cut(pieces: list[Piece], chosen: Indices, times: slice) -> Array:
+def cut(pieces: list[Piece], chosen: Indices, times: slice, room: Room) -> Array:
     """Return the chosen baselines of some dumps of the pieces as one array, (time, channel, baseline, ...)."""
     if len(pieces) == 1 and pieces[0].span[1] - pieces[0].span[0] == len(chosen):
         return pieces[0].array[times]
     some = pieces[0].array[times]
-    whole: Array = np.empty((*some.shape[:2], len(chosen), *some.shape[3:]), some.dtype)
+    whole = room.empty((*some.shape[:2], len(chosen), *some.shape[3:]), some.dtype)
     for piece in pieces:
         first, stop = piece.span
         low, high = np.searchsorted(chosen, [first, stop])
@@ -119,8 +120,8 @@ def _any_within(chosen: Indices, span: Span) -> bool:
     return bool(low < high)
 
 
-def _empty(variable: Variable, shape: tuple[int, ...]) -> Array:
-    return np.empty(shape[:-1], np.complex64) if variable.name == "vis" else np.empty(shape, variable.dtype)
+def _empty(variable: Variable, shape: tuple[int, ...], room: Room) -> Array:
+    return room.empty(shape[:-1], np.complex64) if variable.name == "vis" else room.empty(shape, variable.dtype)
 
 
 def _as_kept(variable: Variable, array: Array) -> Array:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset.band import BandReader, Patience
+from pipeline.dataset.band import BandReader
 from pipeline.dataset.manifest import BandEntry, Manifest, read_manifest, read_observation
+from pipeline.dataset.patience import Patience
 from pipeline.dataset.schema import VARIABLE_NAMES, Block
 from pipeline.dataset.select import Baselines, Dumps, Selection
 from pipeline.dataset.source import FileSource, Source

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from pipeline.dataset.beside import Beside
 from pipeline.dataset.pieces import Piece, ask_spans, ask_whole, cut, spans_of_chosen, spans_of_writers, sum_of
+from pipeline.dataset.room import Room
 from pipeline.dataset.schema import (
     CHECKS,
     VARIABLE_NAMES,
@@ -101,7 +104,7 @@ def begin_block(io: Any, engine: Any, header: BandHeader, next_dump: int | None,
     small = {}
     for variable in (VARIABLES[0], *CHECKS):
         handle, shape = _handle(io, variable, sizes, where)
-        small[variable.name] = ask_whole(engine, handle, variable, shape)
+        small[variable.name] = ask_whole(engine, handle, variable, shape, Room())
     engine.perform_gets()
     parts = sorted((first, first + count) for first, count in small["writer_baselines"].tolist())
     edges = [0, *(edge for part in parts for edge in part), sizes["baseline"]]
@@ -120,7 +123,30 @@ def begin_block(io: Any, engine: Any, header: BandHeader, next_dump: int | None,
     return Step(header, dumps, small, is_sound, tuple(wrong), where)
 
 
-def read_block(io: Any, engine: Any, step: Step, part: Part) -> tuple[Block, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Taken:
+    """A part of a step that was read.
+
+    Attributes
+    ----------
+    block : Block
+        The part.
+    wrong : tuple of str
+        A sentence for each checksum that does not hold, but for those that are not known yet.
+    later : Future or None
+        The others.
+    """
+
+    block: Block
+    wrong: tuple[str, ...]
+    later: Future[list[str]] | None = None
+
+    def all_wrong(self) -> tuple[str, ...]:
+        """Wait for all checksums, and return a sentence for each that does not hold."""
+        return self.wrong if self.later is None else (*self.wrong, *self.later.result())
+
+
+def read_block(io: Any, engine: Any, step: Step, part: Part, room: Room, beside: Beside | None = None) -> Taken:
     """Read a part of the step that was begun.
 
     Parameters
@@ -131,13 +157,10 @@ def read_block(io: Any, engine: Any, step: Step, part: Part) -> tuple[Block, tup
         What `begin_block` returned.
     part : Part
         What to read; other variables become empty arrays.
-
-    Returns
-    -------
-    Block
-        The part.
-    tuple of str
-        A sentence for each checksum that does not hold.
+    room : Room
+        Where the arrays come from.
+    beside : Beside, optional
+        Where the checksums of visibilities, most of the bytes, are compared later. None: here and now.
 
     Raises
     ------
@@ -146,32 +169,30 @@ def read_block(io: Any, engine: Any, step: Step, part: Part) -> tuple[Block, tup
     """
     times = range(part.dumps.start - step.dumps.start, part.dumps.stop - step.dumps.start)
     chosen = np.arange(step.sizes["baseline"]) if part.baselines is None else part.baselines
-    asked = _ask(io, engine, step, part, times, chosen)
+    asked = _ask(io, engine, step, part, times, chosen, room)
     engine.perform_gets()
     wrong, within = list(step.wrong), slice(times.start, times.stop)
+    later = None
     taken = {"dump": step.small["dump"][within]}
     for column, variable in enumerate(VARIABLES):
         found = asked.get(variable.name)
         if isinstance(found, list):
             if part.verify and step.is_sound:
-                wrong += _wrong_parts(step, column, found)
-            taken[variable.name] = cut(found, chosen, within if part.verify else slice(None))
+                if beside is not None and variable.name == "vis":
+                    later = beside.begin(partial(_wrong_parts, step, column, found))
+                else:
+                    wrong += _wrong_parts(step, column, found)
+            taken[variable.name] = cut(found, chosen, within if part.verify else slice(None), room)
         elif found is not None:
             wrong += _wrong_sum(step.where, variable.name, 0, step.small["crc32c"][0, column], checksum(found))
             taken[variable.name] = found[within]
         taken.setdefault(variable.name, _nothing(variable))
-    return Block(*(taken[name] for name in VARIABLE_NAMES)), tuple(wrong)
+    return Taken(Block(*(taken[name] for name in VARIABLE_NAMES)), tuple(wrong), later)
 
 
-def read_step(
-    io: Any, engine: Any, header: BandHeader, variables: Iterable[str], first: int, where: str
-) -> tuple[Block, tuple[str, ...]]:
-    """Read all baselines of the step that begins with the dump `first`, as `begin_block` and `read_block` do."""
-    step = begin_block(io, engine, header, first, where)
-    return read_block(io, engine, step, Part(frozenset(variables), step.dumps, None, verify=True))
-
-
-def _ask(io: Any, engine: Any, step: Step, part: Part, times: range, chosen: Indices) -> dict[str, list[Piece] | Array]:
+def _ask(
+    io: Any, engine: Any, step: Step, part: Part, times: range, chosen: Indices, room: Room
+) -> dict[str, list[Piece] | Array]:
     """Ask ADIOS2 for the wanted variables: those by baseline in pieces, the others, which are small, whole."""
     sizes, n_all = step.sizes, step.sizes["baseline"]
     if not part.verify:
@@ -186,9 +207,9 @@ def _ask(io: Any, engine: Any, step: Step, part: Part, times: range, chosen: Ind
             continue
         handle, shape = _handle(io, variable, sizes, step.where)
         if variable.by_baseline:
-            asked[variable.name] = ask_spans(engine, handle, variable, sizes, times, spans)
+            asked[variable.name] = ask_spans(engine, handle, variable, sizes, times, spans, room)
         else:
-            asked[variable.name] = ask_whole(engine, handle, variable, shape)
+            asked[variable.name] = ask_whole(engine, handle, variable, shape, room)
     return asked
 
 
