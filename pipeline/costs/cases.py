@@ -15,7 +15,7 @@ DIPOLES = "{type: aperture-array, element: {type: dipole, height: 1.5 m}}"
 TURNED = "{type: aperture-array, element: {type: dipole, height: 1.5 m}, rotation: {file: angles.txt}}"
 TURNED_SCALAR = "{type: aperture-array, rotation: {file: angles.txt}}"
 #: Different angles, so kinds of station, of a few.
-N_KINDS = 4
+N_KINDS = 2
 
 CORRUPTIONS = """
 noise: {seed: 1, sefd: 2000 Jy}

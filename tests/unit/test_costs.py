@@ -1,8 +1,7 @@
-"""The cost model: counts against loops that count one by one, fits that find what was put in, sizes at their edges."""
+"""The cost model: counts against loops that count one by one, fits that find what was put in, machines' files."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import math
@@ -10,44 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cost_samples import machine, task
 
 from pipeline.costs.calibrate import fit
-from pipeline.costs.machine import Machine, Roof, default_machine, load_machine, machine_for, save_machine, shipped
+from pipeline.costs.machine import Roof, default_machine, load_machine, machine_for, save_machine, shipped
 from pipeline.costs.observed import cells_of, evaluations
-from pipeline.costs.runtime import count_averages, count_writing, exchanged_bytes, run_time
-from pipeline.costs.stages import KERNELS, STAGES, Work, added, kernel_stage, product_of, times, work_of
-from pipeline.costs.task import Summed, Task, count_channel, count_directions
+from pipeline.costs.stages import KERNELS, Work, added, kernel_stage, product_of, times, work_of
+from pipeline.costs.task import Summed, count_channel, count_directions
 from pipeline.errors import ConfigError, PlanError
-from pipeline.layout import lay_out
-from pipeline.plan import Plan, Sizes
-
-
-def task(**changes) -> Task:
-    plain = Task(
-        n_stations=37,
-        n_baselines=666,
-        n_cells=1000,
-        n_sources=11,
-        n_epochs=2,
-        points=Summed(7, 14, 9, 2),
-        extended=Summed(),
-        channels_per_item=2,
-        block_dumps=3,
-    )
-    return dataclasses.replace(plain, **changes)
-
-
-def plan(n_ranks=1, ranks_per_node=1, n_dumps=10, block_dumps=3, n_baselines=131) -> Plan:
-    layout = lay_out(144, 6, 6, n_ranks, ranks_per_node)
-    sizes = Sizes(17, n_baselines, 11, 1000.0, n_terms=14, terms_at_once=9)
-    return Plan(layout, sizes, n_dumps, block_dumps, memory_bytes=1, kept_bytes=0, decorrelation=0.0)
-
-
-def machine(unit_s=1e-6, backend="cpu", threads=2, **changes) -> Machine:
-    """All units take the same."""
-    seconds = {precision: {s: dict.fromkeys(STAGES[s], unit_s) for s in STAGES} for precision in ("mixed", "double")}
-    made = Machine("even", backend, threads, "2026-11-25", (), Roof(1e12, 5e11, 1e11, "made up"), 1e11, seconds)
-    return dataclasses.replace(made, **changes)
 
 
 @pytest.mark.parametrize("columns", [8, 16])
@@ -160,31 +129,6 @@ def test_shipped_machines_have_a_figure_for_everything(backend, precision):
         assert sum(seconds.values()) > 1e-5
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"points": Summed(0, 0, 0, 1)},
-        {"points": Summed(), "n_sources": 0},
-        {"n_stations": 2, "n_baselines": 1, "n_cells": 128, "points": Summed(1, 1, 1, 1), "n_sources": 1},
-    ],
-    ids=["none up", "none at all", "two stations, one source"],
-)
-def test_sizes_at_their_edges_take_a_time(changes):
-    said = run_time(plan(n_baselines=1), task(**changes), default_machine("cpu"), "mixed", 1)
-    assert 0 < said.whole_s < 10
-    assert all(value >= 0 for value in said.stages.values())
-
-
-def test_cost_is_linear_in_sources_dumps_and_channels():
-    few, many = task(points=Summed(100, 200, 150, 1)), task(points=Summed(300, 600, 450, 3))
-    for key, number in count_channel(few).items():
-        if key[0] in ("unpolarised", "phasors"):
-            assert count_channel(many)[key] == 3 * number
-    short, long = (run_time(plan(n_dumps=n), few, machine(), "mixed", 2) for n in (30, 90))
-    assert long.predict_s == pytest.approx(3 * short.predict_s)
-    assert long.write_s < 3 * short.write_s  # bands are opened once
-
-
 def test_fit_finds_the_seconds_that_were_put_in():
     truth = {"term-cell": 3e-11, "term-station": 2e-9, "baseline": 7e-9, "call": 1e-5}
     samples = []
@@ -214,61 +158,6 @@ def test_roof_is_arithmetic_or_memory_whichever_is_more():
     assert roof.seconds(Work(flops=8, flops_double=5), "mixed") == pytest.approx(0.18)
     assert roof.seconds(Work(flops=8), "double") == pytest.approx(0.16)
     assert roof.seconds(Work(flops=8, reals=4, n_bytes=2), "mixed") == pytest.approx(1.8)
-
-
-def test_stages_that_overlap_take_as_long_as_the_slowest_and_what_fills_in():
-    # On a GPU the host only averages and writes.
-    said = run_time(plan(), task(), machine(backend="cuda", threads=4), "mixed", 4)
-    behind = said.average_s + said.exchange_s + said.write_s
-    assert said.whole_s == pytest.approx(max(said.predict_s, said.average_s, said.write_s) + said.fill_s)
-    assert said.fill_s == pytest.approx(behind / (4 * 4))
-    # On one core nothing overlaps.
-    alone = run_time(plan(), task(), machine(threads=1), "mixed", 1)
-    assert alone.whole_s == pytest.approx(alone.predict_s + alone.average_s + alone.exchange_s + alone.write_s)
-
-
-def test_hours_are_those_of_all_ranks_and_nodes():
-    said = run_time(plan(12, 6), task(), machine(), "mixed", 1)
-    assert said.rank_hours == pytest.approx(12 * said.whole_s / 3600)
-    assert said.node_hours == pytest.approx(2 * said.whole_s / 3600)
-
-
-@pytest.mark.parametrize(("n_ranks", "ranks_per_node"), [(1, 1), (2, 2), (3, 3), (6, 1), (12, 6), (36, 6)])
-def test_bytes_of_exchanges_are_what_ranks_send_one_by_one(n_ranks, ranks_per_node):
-    one = plan(n_ranks, ranks_per_node)
-    layout, n, cells = one.layout, one.sizes.n_baselines, 36 * one.n_dumps
-    sent = {rank: [0, 0] for rank in range(n_ranks)}
-    for rank in range(n_ranks):
-        role = layout.role(rank)
-        bands = role.bands[1] - role.bands[0]
-        items = layout.items_per_rank()[role.node_rank]
-        for other in range(n_ranks):
-            to = layout.role(other)
-            if other == rank or to.group != role.group:
-                continue
-            whole = [layout.baseline_slice(n, to.node_rank, node) for node in range(layout.nodes_per_group)]
-            if to.node == role.node:
-                sent[rank][0] += bands * items * sum(stop - start for start, stop in whole)
-            elif to.node_rank == role.node_rank:
-                start, stop = layout.baseline_slice(n, to.node_rank, to.group_node)
-                sent[rank][1] += bands * layout.sextets_per_node * (stop - start)
-        if layout.ranks_per_node * layout.nodes_per_group > 1:
-            start, stop = layout.baseline_slice(n, role.node_rank, role.group_node)
-            sent[rank][layout.nodes_per_group > 1] += bands * (stop - start)
-    near, far = exchanged_bytes(one)
-    # Slices differ by a baseline, and the busiest rank has the longest.
-    slack = cells * 4 * (layout.group + max(layout.items_per_rank()) + 1)
-    assert max(pair[0] for pair in sent.values()) * cells == pytest.approx(near, abs=slack)
-    assert max(pair[1] for pair in sent.values()) * cells == pytest.approx(far, abs=slack)
-
-
-def test_bands_are_written_in_turns():
-    for n_ranks, most in ((1, 4), (2, 2), (3, 2), (4, 1), (12, 1)):
-        written = count_writing(plan(n_ranks, n_ranks))
-        assert written["write", "band"] == most
-        assert written["write", "step"] == most * 4
-        assert written["write", "byte"] == most * 10 * 131 * 36
-    assert count_averages(plan())["average", "item-baseline"] == 4 * 10 * 6 * 131
 
 
 def test_a_machine_reads_back_as_it_was_written(tmp_path):
