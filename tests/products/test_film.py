@@ -61,6 +61,24 @@ def test_planes_and_spectra_are_those_of_the_file(cube):
         assert np.degrees(opened.beams[2].major_rad) == pytest.approx(0.3)
 
 
+def test_beams_come_from_their_table_and_blank_planes_have_none(tmp_path):
+    cubes.write(tmp_path / "c.fits")
+    major = [3600.0, 1800.0, np.nan, 0.0, 900.0, 900.0, 900.0]
+    columns = [fits.Column(name, "1E", "arcsec", array=major) for name in ("BMAJ", "BMIN")]
+    columns += [fits.Column("BPA", "1E", "deg", array=np.arange(7.0)), fits.Column("CHAN", "1J", array=range(7))]
+    fits.append(tmp_path / "c.fits", *_table(columns))
+    with ImageCube(tmp_path / "c.fits") as opened:
+        assert [beam is None for beam in opened.beams] == [False, False, True, True, False, False, False]
+        assert np.degrees(opened.beams[1].major_rad) == pytest.approx(0.5)
+        assert np.degrees(opened.beams[1].angle_rad) == pytest.approx(1.0)
+    make_film(tmp_path / "c.fits", tmp_path / "c.html", FilmSettings())
+
+
+def _table(columns):
+    table = fits.BinTableHDU.from_columns(columns, name="BEAMS")
+    return table.data, table.header
+
+
 @pytest.mark.parametrize("order", [(2, 1, 3, 0), (3, 0, 2, 1), (1, 0, 3, 2), (0, 2, 3, 1)])
 def test_axes_may_come_in_any_order(tmp_path, order):
     # `order`: which of (stokes, frequency, y, x) each axis of the array is.

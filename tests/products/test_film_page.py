@@ -230,3 +230,16 @@ def test_a_thinned_page_keeps_pixels_and_their_coordinates(tmp_path):
             n_inside += 1
     assert n_inside > 10
     assert [entry.split()[0] for entry in seen["spectrum"]] == ["150.900000", "150.700000", "150.500000"]
+
+
+def test_a_cube_of_one_blank_plane_is_shown_as_such(tmp_path):
+    fits.PrimaryHDU(np.full((1, 1, 8, 9), np.nan, np.float32), cubes.header()).writeto(tmp_path / "c.fits")
+    make_film(tmp_path / "c.fits", tmp_path / "c.html", FilmSettings())
+    steps = """
+    return { shown: text("frequency"), where: text("where"), value: text("value"),
+             spectrum: [...document.querySelectorAll("#spectrum title")].map((title) => title.textContent) };
+    """
+    seen = browser.visit(tmp_path / "c.html", tmp_path, steps)
+    assert seen["shown"] == "150.1000 MHz  (1 of 1), no data"
+    assert (seen["value"], seen["spectrum"]) == ("no data", ["150.100000 MHz: no data"])
+    assert seen["where"].startswith("pixel 4, 4, ")

@@ -207,7 +207,7 @@ class ImageCube:
         return tuple(_STOKES_NAMES.get(value, str(value)) for value in numbers)
 
     def _read_beams(self) -> tuple[Beam | None, ...]:
-        """Return the beam of every plane from table BEAMS, or else the header's for all."""
+        """Return the beam of every plane from table BEAMS, or else the header's for all; blank planes have none."""
         beams: list[Beam | None] = [None] * self.n_planes
         if "BMAJ" in self.header:
             angles = (np.radians(self.header.get(key, 0.0)) for key in ("BMAJ", "BMIN", "BPA"))
@@ -216,5 +216,6 @@ class ImageCube:
             for row in self._hdus["BEAMS"].data:
                 if 0 <= row["CHAN"] < self.n_planes:
                     major, minor = float(row["BMAJ"]) * _ARCSEC, float(row["BMIN"]) * _ARCSEC
-                    beams[int(row["CHAN"])] = Beam(major, minor, float(np.radians(row["BPA"])))
+                    beam = Beam(major, minor, float(np.radians(row["BPA"])))
+                    beams[int(row["CHAN"])] = beam if np.isfinite([major, minor]).all() and minor > 0 else None
         return tuple(beams)

@@ -170,15 +170,18 @@ class Picture {
   }
 
   pointerMoved(event) {
-    const now = this.at(event), before = this.pointers.get(event.pointerId);
+    const now = this.at(event);
+    if (this.pointers.has(event.pointerId)) this.dragged(event.pointerId, now);
     this.on.hover(...this.toImage(...now));
-    if (!before) return;
-    if (Math.hypot(now[0] - this.start.at[0], now[1] - this.start.at[1]) > CLICK_REACH) this.start.moved = true;
-    if (this.pointers.size === 2) this.pinch(event.pointerId, now);
-    else if (this.start.moved && !this.whole) {
-      this.move(-(now[0] - before[0]) / this.view.zoom, (now[1] - before[1]) / this.view.zoom);
-    }
-    if (this.start.moved) this.pointers.set(event.pointerId, now);
+  }
+
+  dragged(id, now) {
+    const before = this.pointers.get(id), [x, y] = this.start.at;
+    if (Math.hypot(now[0] - x, now[1] - y) > CLICK_REACH) this.start.moved = true;
+    if (!this.start.moved) return;
+    if (this.pointers.size === 2) this.pinch(id, now);
+    else if (!this.whole) this.move((before[0] - now[0]) / this.view.zoom, (now[1] - before[1]) / this.view.zoom);
+    this.pointers.set(id, now);
   }
 
   // Zoom by how far two fingers go apart, about the one that rests.
@@ -186,7 +189,6 @@ class Picture {
     const [other] = [...this.pointers].filter(([key]) => key !== id).map(([, at]) => at);
     const before = this.pointers.get(id);
     const apart = (at) => Math.max(1, Math.hypot(at[0] - other[0], at[1] - other[1]));
-    this.start.moved = true;
     this.zoomBy(apart(now) / apart(before), ...other);
   }
 }
