@@ -25,7 +25,9 @@ def film(
         Path, typer.Option("-o", "--output", help="A page, .html, or a film, .mp4 or .gif; its suffix says which.")
     ],
     stokes: Annotated[str, typer.Option("--stokes", help="Which one of the cube's.")] = "I",
-    planes: Annotated[str, typer.Option("--planes", help="FIRST:END:STEP from 0, END left out; default: all.")] = "",
+    planes: Annotated[
+        str, typer.Option("--planes", help="Such as 0:10 or ::2, from 0, the end left out; default: all.")
+    ] = "",
     fps: Annotated[float, typer.Option("--fps", help="Planes a second.")] = 5.0,
     colours: Annotated[
         Literal["inferno", "viridis", "cividis", "gray", "RdBu_r"], typer.Option("--colours", help="Table of colours.")
@@ -80,7 +82,9 @@ def plot(
         Literal["uv-coverage", "amplitude", "waterfall", "spectrum", "psf"],
         typer.Option("--kind", help="Of a dataset all but psf; of a cube spectrum and psf."),
     ],
-    bands: Annotated[str, typer.Option("--bands", help="FIRST:END:STEP from 0, END left out; default: all.")] = "",
+    bands: Annotated[
+        str, typer.Option("--bands", help="Such as 0:10 or ::2, from 0, the end left out; default: all.")
+    ] = "",
     pol: Annotated[str, typer.Option("--pol", help="I, Q, U, V, XX, XY, YX or YY.")] = "I",
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="Waterfall: stations A,B; default: all together.")
