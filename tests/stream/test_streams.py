@@ -276,24 +276,38 @@ def test_a_slow_reader(path, live, when_full):
 @pytest.mark.parametrize("when_full", ["discard", "block"])
 def test_a_stopped_reader_is_given_up(path, live, when_full):
     """SST itself would wait for it for ever, with either policy."""
-    of = samples.header(n_dumps=90, n_stations=60)
+    of = samples.header(n_dumps=9000, n_stations=60)
     writer = live.band(of=of, when_full=when_full, queue=2, patience_s=1.0)
     with sleepy(path, "stop") as reader:
         started = time.monotonic()
         for block in many(of):
             write(writer, block)
             time.sleep(0.005)
+            if live.said:
+                break
+        assert time.monotonic() - started < 6
         writer.close()
         writer.finish()
-        assert time.monotonic() - started < 6
         assert who_writes(path / contact_name(0))[0] is Writing.DEAD
         assert not (path / contact_name(0)).exists()
         reader.kill()
-    assert any("stream of band 0: given up:" in sentence and "patience" in sentence for sentence in live.said)
+    assert live.said[0].startswith("stream of band 0: given up: ")
+    assert "for 1 s (output.stream.patience)" in live.said[0]
     with pytest.raises(WriterDiedError, match="gone or gave the stream up"):
         open_dataset(path, live=True).band(0).__enter__()
     with pytest.raises(WriterDiedError, match="gone or gave the stream up"):
         open_dataset(path, live=True).band(0, timeout_s=20.0).__enter__()
+
+
+def test_a_stopped_reader_does_not_hold_up_the_end(path, live):
+    writer = live.band(queue=2, patience_s=1.0)
+    with sleepy(path, "stop") as reader:
+        write_all(writer)
+        started = time.monotonic()
+        writer.finish()
+        assert time.monotonic() - started < 4
+        reader.kill()
+    assert live.said[0].startswith("stream of band 0: given up: readers did not take the rest within 1 s")
 
 
 def test_a_killed_reader_harms_nobody(path, live):
