@@ -34,6 +34,14 @@ def begun(index: Any, precision: str) -> Any:
     return np.full((index.max() + 1, 4), BEFORE, direct_sum.PRECISIONS[precision][1])
 
 
+def wide_fluxes(n: int) -> Any:
+    """Stokes I from 1e-7 to 1e4 Jy, of both signs; the first is the brightest."""
+    rng = np.random.default_rng(12)
+    flux = 10 ** rng.uniform(-7, 4, n)
+    flux[:1] = 1e4
+    return flux * rng.choice([-1.0, 1.0], n)
+
+
 def identity(n_stations: int, n_terms: int) -> Any:
     return np.broadcast_to(np.eye(2, dtype=complex), (n_stations, n_terms, 2, 2))
 
@@ -86,11 +94,13 @@ def test_phasors_at_every_part_of_a_turn() -> None:
         (65, 33, "few", "mixed"),
         (67, 130, "all", "negative"),
         (130, 3, "few", "mixed"),
+        (9, 1001, "all", "wide"),
     ],
 )
 def test_unpolarised(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str, kind: str) -> None:
     terms, real = direct_sum.terms(n_stations, n_terms), direct_sum.PRECISIONS[precision][0]
-    flux, index = direct_sum.fluxes(n_terms, kind, 6), direct_sum.index_of(n_stations, keep)
+    flux = wide_fluxes(n_terms) if kind == "wide" else direct_sum.fluxes(n_terms, kind, 6)
+    index = direct_sum.index_of(n_stations, keep)
     phasors, out = phasors_of(module, terms, precision), begun(index, precision)
     module.unpolarised(phasors, flux.astype(real), index, out)
     same = identity(n_stations, n_terms)
@@ -103,11 +113,12 @@ def test_unpolarised(module: ModuleType, precision: str, n_stations: int, n_term
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(
-    ("n_stations", "n_terms", "keep"), [(2, 1, "all"), (5, 1000, "cross"), (65, 35, "few"), (67, 9, "all")]
+    ("n_stations", "n_terms", "keep"),
+    [(2, 1, "all"), (5, 1000, "cross"), (65, 35, "few"), (67, 9, "all"), (9, 63, "all")],
 )
 def test_common(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str) -> None:
     terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
-    stokes = np.random.default_rng(8).normal(size=(n_terms, 4))
+    stokes = np.random.default_rng(8).normal(size=(n_terms, 4)) * wide_fluxes(n_terms)[:, None]
     coherency = as_coherency(stokes, direct_sum.PRECISIONS[precision][0])
     out = begun(index, precision)
     module.common(phasors_of(module, terms, precision), coherency, index, out)
@@ -127,13 +138,16 @@ def test_common(module: ModuleType, precision: str, n_stations: int, n_terms: in
         (17, 1, "cross", 1),
         (131, 131, "all", 4),
         (197, 5, "few", 2),
+        (9, 65, "all", 9),
+        (63, 129, "cross", 63),
     ],
 )
 def test_per_kind(module: ModuleType, precision: str, n_stations: int, n_terms: int, keep: str, n_kinds: int) -> None:
     terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(8)
-    stokes, kind = rng.normal(size=(n_terms, 4)), rng.permutation(np.arange(n_stations) % n_kinds).astype(np.int32)
+    stokes = rng.normal(size=(n_terms, 4)) * wide_fluxes(n_terms)[:, None]
+    kind = rng.permutation(np.arange(n_stations) % n_kinds).astype(np.int32)
     jones = (rng.normal(size=(n_kinds, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_)
     out, phasors = begun(index, precision), phasors_of(module, terms, precision)
     module.per_kind(phasors, jones, kind, terms.source, as_coherency(stokes, real), index, out)
