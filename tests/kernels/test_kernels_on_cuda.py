@@ -19,6 +19,7 @@ import pytest
 from numba import cuda
 
 from kernels import cuda as kernels
+from kernels.cuda import operands
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 
@@ -108,6 +109,53 @@ def test_products_of_more_stations_and_sources(size: tuple[int, int, str], preci
 
 
 @on_gpu_or_simulator
+def test_several_dumps_at_once() -> None:
+    n_stations, n_terms, n_dumps = 3, 5, 2
+    index, terms = direct_sum.index_of(n_stations, "cross"), direct_sum.terms(n_stations, n_terms * n_dumps)
+    fringe = tuple(np.longdouble(np.float32(part)) for part in direct_sum.fringes(terms))
+    flux = direct_sum.fluxes(n_terms * n_dumps, "mixed", 6).astype(np.float32)
+    stokes, same = np.outer(flux, [1, 0, 0, 0]), np.broadcast_to(np.eye(2), (n_stations, n_terms, 2, 2))
+    out = cuda.to_device(np.full((n_dumps, 3, 4), 0.5 - 0.25j, np.complex64))
+    kernels.unpolarised(*map(cuda.to_device, (np.array(fringe, np.float32), flux, index)), out)
+    for dump in range(n_dumps):
+        own = slice(dump * n_terms, (dump + 1) * n_terms)
+        expected = direct_sum.visibilities(tuple(part[own] for part in fringe), index, same, stokes[own])
+        error = np.abs(to_host(out)[dump] - (0.5 - 0.25j) - expected).max()
+        assert error <= 1e-6 * np.abs(flux[own]).sum() + 2**-24
+
+
+@on_gpu_or_simulator
+def test_responses_are_multiplied_in_slab_by_slab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dumps of five terms, two terms at a time: the last slab is half empty."""
+    n_stations, n_terms, n_dumps, slab = 3, 5, 2, 2
+    monkeypatch.setattr(operands, "SLAB_BYTES", slab * 16 * 4 * n_dumps * n_stations + 100)
+    rng = np.random.default_rng(9)
+    phasors = rng.normal(size=(2, n_terms * n_dumps, n_stations)).astype(np.float32)
+    jones = (rng.normal(size=(2, 7, 2, 2, 2)) @ [1, 1j]).astype(np.complex64)
+    kind, source = np.array([0, 1, 0], np.int32), rng.integers(0, 7, n_terms * n_dumps).astype(np.int32)
+    coherency = rng.normal(size=(n_terms * n_dumps, 4)).astype(np.float32)
+    arrays = tuple(map(cuda.to_device, (phasors, jones, kind, source, coherency)))
+    slabs = [to_host(packed).copy() for packed in operands.pack_in_slabs(arrays, n_dumps)]
+    assert [each.shape for each in slabs] == [(2, 2, 2, 2 * slab * n_dumps, n_stations)] * 3
+    xx, yy, re, im = coherency.T
+    sky = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=1).reshape(-1, 2, 2)
+    for dump in range(n_dumps):
+        for t in range(3 * slab):
+            for p in range(n_stations):
+                rows = slice(2 * (dump * slab + t % slab), 2 * (dump * slab + t % slab) + 2)
+                left, right = (side[:, 0, rows, p] + 1j * side[:, 1, rows, p] for side in slabs[t // slab])
+                if t >= n_terms:
+                    assert not left.any()
+                    assert not right.any()
+                    continue
+                term = dump * n_terms + t
+                wave = phasors[0, term, p] + 1j * phasors[1, term, p]
+                seen = jones[kind[p], source[term]]
+                assert np.abs(left - wave * seen @ sky[term]).max() <= 1e-5
+                assert np.abs(right - wave * seen).max() <= 1e-5
+
+
+@on_gpu_or_simulator
 def test_no_source_makes_zeros() -> None:
     index = direct_sum.index_of(3, "all")
     out = cuda.to_device(np.full((6, 4), 0.5 - 0.25j, np.complex64))
@@ -179,6 +227,17 @@ def test_accumulate() -> None:
     kernels.accumulate(*arrays)
     assert np.abs(to_host(arrays[2]) - exact).max() <= np.finfo(np.float32).eps * np.abs(exact).max()
     assert np.array_equal(to_host(arrays[3]), sum_weights + weights)
+
+
+@on_gpu_or_simulator
+def test_accumulate_several_dumps_with_the_same_weights() -> None:
+    rng = np.random.default_rng(10)
+    values = rng.normal(size=(3, 5, 8)).astype(np.float32).view(np.complex64)
+    weights, counts = np.array([0, 1, 1, 0, 1], np.float32), cuda.to_device(np.full((3, 5), 2, np.float32))
+    sums = cuda.to_device(np.zeros((3, 5, 4), np.complex64))
+    kernels.accumulate(cuda.to_device(values), cuda.to_device(weights), sums, counts)
+    assert np.array_equal(to_host(sums), values * weights[:, np.newaxis])
+    assert np.array_equal(to_host(counts), np.tile(2 + weights, (3, 1)))
 
 
 @pytest.mark.skipif(SIMULATED or cuda.is_available(), reason="this process has a GPU or the simulator")

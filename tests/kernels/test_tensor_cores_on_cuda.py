@@ -6,6 +6,7 @@ multiply what they should; only a GPU that it multiplies as the model does.
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import tensor_model
 from numba import cuda
 
+from kernels import cuda as ordinary
 from kernels.cuda import tensor_cores
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
@@ -39,6 +41,13 @@ def fluxes(kind: str) -> Any:
         flux[77] = 1e4
         return flux
     return np.full(N_SOURCES, -0.1 if kind == "negative" else 0.1)
+
+
+@pytest.mark.parametrize("name", ordinary.__all__)
+def test_the_module_has_the_kernels_of_the_ordinary_one(name: str) -> None:
+    assert tensor_cores.__all__ == ordinary.__all__
+    parameters = inspect.signature(getattr(tensor_cores, name)).parameters
+    assert list(parameters) == list(inspect.signature(getattr(ordinary, name)).parameters)
 
 
 @pytest.mark.parametrize("n_adder", [4, 8, 16])
