@@ -19,19 +19,21 @@ _PIXEL_BYTES = 8
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What is read: the number of bands, and the shape of a block of each."""
+    """What is read: the number of bands, the dumps of each, and the shape of its blocks."""
 
     n_bands: int
     n_stations: int
     n_baselines: int
     n_channels: int
     block_dumps: int
+    n_dumps: int
 
     @classmethod
     def of_band(cls, n_bands: int, header: BandHeader, n_steps: int) -> Shape:
         """Return the shape of blocks of a band with so many steps."""
         block_dumps = -(-header.n_dumps // n_steps)
-        return cls(n_bands, len(header.station_names), len(header.baselines), len(header.channel_hz), block_dumps)
+        n_stations, n_baselines, n_channels = header.sizes["station"], header.sizes["baseline"], header.sizes["channel"]
+        return cls(n_bands, n_stations, n_baselines, n_channels, block_dumps, header.n_dumps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +135,8 @@ def plan_images(
     """
     n_images = len(settings.stokes) + 2 + (settings.primary_beam_cut is not None)
     image = settings.size**2 * _PIXEL_BYTES
-    one_band = memory_estimate(settings, shape.n_baselines, shape.n_channels, shape.block_dumps, shape.n_stations)
+    read = (shape.n_baselines, shape.n_channels, shape.block_dumps, shape.n_stations, shape.n_dumps)
+    one_band = memory_estimate(settings, *read)
     memory = at_once * one_band
     # A band's images divided, and one plane turned into float32 and its bytes.
     memory += n_images * image + image

@@ -161,7 +161,7 @@ def _planned(request: Request, dataset: Dataset, settings: ImageSettings, world:
 def _planned_shape(dataset: Dataset) -> Shape:
     """Return the shape of blocks as the run has planned them: joining a stream to look at it would disturb it."""
     plan = dataset.manifest.plan
-    return Shape(dataset.n_bands, plan["n_stations"], plan["n_baselines"], 1, plan["block_dumps"])
+    return Shape(dataset.n_bands, plan["n_stations"], plan["n_baselines"], 1, plan["block_dumps"], plan["n_dumps"])
 
 
 def _first_shape(request: Request, dataset: Dataset, settings: ImageSettings) -> Shape:

@@ -126,7 +126,7 @@ def images_at_once(settings: ImageSettings) -> int:
 
 
 def memory_estimate(
-    settings: ImageSettings, n_baselines: int, n_channels: int, n_block_dumps: int, n_stations: int
+    settings: ImageSettings, n_baselines: int, n_channels: int, n_block_dumps: int, n_stations: int, n_dumps: int
 ) -> int:
     """Return the bytes that imaging a band needs at most, the interpreter and its modules aside.
 
@@ -136,17 +136,20 @@ def memory_estimate(
         How to image.
     n_baselines, n_channels, n_block_dumps, n_stations
         Shape of a block as read.
+    n_dumps
+        Of the whole band: there are no more samples to wait.
     """
     n_stokes, at_once = len(settings.stokes), images_at_once(settings)
     # vis and weight as read and once more as bytes; station_uvw.
     block = n_block_dumps * (2 * n_channels * n_baselines * (4 * 8 + 4) + n_stations * 24)
-    samples = samples_at_once(settings) + n_baselines * n_channels
+    samples = min(samples_at_once(settings) + n_baselines * n_channels, n_dumps * n_baselines * n_channels)
     # uvw, weight, baseline and vis waiting; uvw and weight joined; then u, v and cells to find weights, later one
     # Stokes parameter a thread and ducc0's index of it.
     to_weigh = 0 if settings.weight == "natural" and settings.taper_rad is None else 80
-    rows = samples * (24 + 8 + 8 + 16 * n_stokes + 24 + 8 + max(to_weigh, (16 + 16) * at_once))
+    rows = samples * (24 + 8 + 8 + 16 * n_stokes + 24 + 8 + max(to_weigh, (16 + 40) * at_once))
     pixels = grid_pixels(settings.size) ** 2
-    # The sums; a thread's image and its grid, oversampled up to 2.6-fold along each axis, with a copy.
-    images = (n_stokes + 2) * settings.size**2 * 8 + at_once * pixels * (8 + 8 + 2 * 16 * 2.6**2)
+    # The sums; a thread's image, once more as it is added, and its complex grid, oversampled up to 2.5-fold along each
+    # axis: the more samples, the more (measured: 2-fold).
+    images = (n_stokes + 2) * settings.size**2 * 8 + at_once * pixels * (8 + 8 + 16 * 2.5**2)
     density = 0 if settings.weight == "natural" else 2 * 8 * (settings.size + 3) ** 2
     return int(block + rows + images + density)

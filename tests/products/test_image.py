@@ -206,7 +206,7 @@ before = peak()
 band.blocks *= 60
 image_band(band.open, settings)
 used = peak() - before
-print(used, memory_estimate(settings, 19900, 1, 1, 200))
+print(used, memory_estimate(settings, 19900, 1, 1, 200, 300))
 """
     folder = Path(__file__).parent
     done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True)
