@@ -87,14 +87,16 @@ def measure(config: Path, machine: str, repeat: int, is_cpu_time: bool) -> None:
         plan, compute = prepared.plan, prepared.config.compute
         task = task_of(prepared.config, prepared.inputs, plan)
         said = run_time(plan, task, machine_for(compute.backend, machine), compute.precision, world.n_threads)
-        found, before = [], resident_bytes("VmRSS")
-        for _ in range(repeat + 1):
+        found, grown, before = [], 0, resident_bytes("VmRSS")
+        for turn in range(repeat + 1):
             start = time.process_time()
             report = run(prepared, world, overwrite=True, style="none")
             spent = time.process_time() - start
             stages = {name: top for name, (_, top) in report.stages.items()}
             found.append({"whole": spent if is_cpu_time else report.seconds, **stages})
-        grown = max(world.comm.allgather(resident_bytes("VmHWM") - before))
+            if turn == 0:
+                # Later turns find the allocator's memory in pieces.
+                grown = max(world.comm.allgather(resident_bytes("VmHWM") - before))
         if world.rank == 0:
             memory = {"planned": plan.memory_bytes, "grown": grown}
             print(json.dumps({"said": said.as_dict(), "found": found[1:], "memory": memory}))

@@ -123,7 +123,7 @@ def _time_prediction(case: Case, precision: Precision, prepared: Prepared, world
     with Topology(world, plan.layout) as topology, blas_on_one_thread():
         for _ in range(setting.repeat + 1):
             clocked.seconds.clear()
-            pool = Pool([Sums.empty(plan.block_dumps, case.channels // case.node, plan.sizes.n_baselines)])
+            pool = Pool([Sums.empty(plan.block_dumps, plan.layout.items_per_rank()[0], plan.sizes.n_baselines)])
             timers, start = Timers(setting.clock), setting.clock()
             for predicted in Predictor(prepared, topology.role, pool, timers):
                 pool.give(predicted.buffer)

@@ -93,7 +93,8 @@ def prediction_cases(stations: list[int], n_sources: int) -> Iterator[Case]:
         yield Case("Gaussian sources, stations all different", n, few, TURNED, n, polarised=True, extended=True)
         yield Case("smeared", n, few, smearing="both", dumps=4)
         # Long blocks and short ones, which tell the work of a block from that of its dumps.
-        yield Case("one dump a block", n, n_sources, dumps=4)
+        for dumps in (4, 48):
+            yield Case("short blocks and long", n, few, dumps=dumps)
         for dumps in (4, 24):
             yield Case("dishes", n, n_sources, "{type: airy, diameter: 14 m, pointing: zenith}", dumps=dumps)
         yield Case("noise and gains", n, 1, more=CORRUPTIONS)

@@ -50,7 +50,15 @@ _ADDED = Work(reals=16)
 
 STAGES: dict[str, dict[str, Work]] = {
     # Python and NumPy, on one core of the host.
-    "directions": {"dump": CALL, "call": CALL, "epoch": CALL, "source": CALL, "epoch-source": CALL, "term": CALL},
+    "directions": {
+        "block": CALL,
+        "dump": CALL,
+        "call": CALL,
+        "epoch": CALL,
+        "source": CALL,
+        "epoch-source": CALL,
+        "term": CALL,
+    },
     "host": {
         "call": CALL,
         "channel": CALL,

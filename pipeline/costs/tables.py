@@ -8,9 +8,6 @@ from pipeline.costs.bench import Sample
 from pipeline.costs.machine import Machine
 from pipeline.costs.stages import KERNELS, work_of
 
-#: Stages that sum over sources and baselines, of which the rate is that of the whole prediction, too.
-_SUMS = ("unpolarised", "common", "few kinds", "all different", "gaussians", "gaussians, kinds")
-
 
 def stage_rows(machine: Machine, samples: list[Sample]) -> list[dict[str, Any]]:
     """Return a row for every kernel of every observation that was predicted.
@@ -70,14 +67,15 @@ def describe_bench(machine: Machine, rows: list[dict[str, Any]]) -> str:
         f"{roof.bytes_per_s / 1e9:,.1f} GB/s: {roof.source}",
         "rate: baselines x sources x times a second; roof: share of what arithmetic or memory allow",
     ]
-    observation = ""
-    for row in rows:
-        if row["observation"] != observation:
-            observation = row["observation"]
-            lines += ["", observation]
-            lines += [f"  {'stage':18}{'':7}{'stations':>8}{'sources':>9}{'rate':>9}{'GF/s':>8}{'GB/s':>8}{'roof':>6}"]
-        line = f"  {row['stage']:18}{row['precision']:7}{row['stations']:8}{row['sources']:9}{row['rate']:9.1e}"
-        if "roof" in row:
-            line += f"{row['flops_per_s'] / 1e9:8.1f}{row['bytes_per_s'] / 1e9:8.1f}{row['roof']:6.0%}"
-        lines.append(line)
+    for observation in dict.fromkeys(row["observation"] for row in rows):
+        lines += ["", observation]
+        lines += [f"  {'stage':18}{'':7}{'stations':>8}{'sources':>9}{'rate':>9}{'GF/s':>8}{'GB/s':>8}{'roof':>6}"]
+        lines += [_line(row) for row in rows if row["observation"] == observation]
     return "\n".join(lines)
+
+
+def _line(row: dict[str, Any]) -> str:
+    line = f"  {row['stage']:18}{row['precision']:7}{row['stations']:8}{row['sources']:9}{row['rate']:9.1e}"
+    if "roof" in row:
+        line += f"{row['flops_per_s'] / 1e9:8.1f}{row['bytes_per_s'] / 1e9:8.1f}{row['roof']:6.0%}"
+    return line

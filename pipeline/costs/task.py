@@ -104,6 +104,7 @@ def count_directions(task: Task) -> Counts:
     """Count the work of one dump that all channels of a block share."""
     both = (task.points, task.extended)
     return {
+        ("directions", "block"): 1 / task.block_dumps,
         ("directions", "dump"): 1.0,
         ("directions", "call"): sum(one.chunks for one in both),
         ("directions", "epoch"): task.n_epochs,
