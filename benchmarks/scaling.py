@@ -24,7 +24,7 @@ from pipeline.telemetry.progress import show_progress
 
 BASE = Case("scaling", n_stations=128, n_sources=2048, dumps=4, channels=4, node=4)
 GROWN: dict[str, list[int]] = {
-    "n_sources": [128, 512, 2048, 8192, 16384],
+    "n_sources": [128, 512, 2048, 8192, 32768],
     "dumps": [4, 8, 16, 32, 64],
     "channels": [4, 8, 16, 32, 64],
     "n_stations": [16, 32, 64, 128, 256, 512],
