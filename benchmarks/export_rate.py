@@ -5,7 +5,8 @@
 Makes a dataset of 512 stations and two bands of noise in a temporary folder within FOLDER (which should be on the
 disk that is asked about), exports it in every way under each number of ranks, and writes as many bytes to the same
 folder in pieces of 1 MiB, straight from memory: that is the disk's rate. Both end when the bytes are on the disk
-(fsync). Starting Python and MPI is not counted, reading the dataset is.
+(fsync), take turns, and are compared turn by turn; medians are printed. Starting Python and MPI is not counted,
+reading the dataset is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,11 +31,11 @@ from pipeline.dataset.storage import band_name
 from pipeline.dataset.writer import BandWriter
 
 ROOT = Path(__file__).parents[1]
-N_STATIONS, N_BANDS, N_BLOCK_DUMPS = 512, 2, 8
+N_STATIONS, N_BANDS, N_BLOCK_DUMPS = 512, 2, 2
 PIECE = 1 << 20
 WAYS = (("ms", False), ("ms", True), ("uvh5", False), ("uvh5", True))
 TEXT = "name: noise\ntelescope: {array: somewhere}\n"
-N_TIMES = 3
+N_TIMES = 5
 
 
 def make_dataset(path: Path, n_dumps: int) -> Path:
@@ -124,7 +126,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--dumps", type=int, default=160)
+    parser.add_argument("--dumps", type=int, default=80)
     parser.add_argument("--ranks", type=int, default=2, help="largest number of ranks")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -138,18 +140,22 @@ def main() -> None:
                 runs = []
                 for _ in range(N_TIMES):
                     run = export(dataset, file_format, split, ranks)
-                    run["disk"] = disk_rate(folder, int(run["bytes"]))
+                    run["rate"], run["disk"] = run["bytes"] / run["seconds"], disk_rate(folder, int(run["bytes"]))
                     runs.append(run)
-                best = max(runs, key=lambda run: run["bytes"] / run["seconds"])
-                rate, disk = best["bytes"] / best["seconds"], max(run["disk"] for run in runs)
+                rate, disk, share = (
+                    statistics.median(values)
+                    for values in zip(
+                        *((run["rate"], run["disk"], run["rate"] / run["disk"]) for run in runs), strict=True
+                    )
+                )
                 memory = export(small, file_format, split, ranks)["memory"], max(run["memory"] for run in runs)
                 way = f"{file_format}, {'a file for each band' if split else 'one file'}, {ranks} ranks"
                 print(
-                    f"{way}: {rate / 1e9:.2f} GB/s, disk {disk / 1e9:.2f} GB/s, {rate / disk:.2f} of it; "
+                    f"{way}: {rate / 1e9:.2f} GB/s, disk {disk / 1e9:.2f} GB/s, {share:.2f} of it; "
                     f"memory {memory[0] / 1e6:.0f} MB, ten times the dumps {memory[1] / 1e6:.0f} MB",
                     flush=True,
                 )
-                results.append({"way": way, "rate": rate, "disk": disk, "memory": memory, "bytes": best["bytes"]})
+                results.append({"way": way, "rate": rate, "disk": disk, "share": share, "memory": memory})
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -171,10 +171,13 @@ class TileWriter:
 
     def _write_tile(self, filled: Array, offset: int) -> None:
         values = np.packbits(filled, bitorder="little") if self._tiles.bits else filled
-        left = memoryview(values.data).cast("B")
+        left, first = memoryview(values.data).cast("B"), offset
+        n_bytes = len(left)
         while left:
             n_written = os.pwrite(self._file, left, offset)
             left, offset = left[n_written:], offset + n_written
+        # Linux then begins to bring it to the disk, which else idles until the end.
+        os.posix_fadvise(self._file, first, n_bytes, os.POSIX_FADV_DONTNEED)
 
     def _failed(self, error: OSError) -> DatasetError:
         return DatasetError(
