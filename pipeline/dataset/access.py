@@ -153,8 +153,7 @@ class BandAccess:
                         handle.set_step_selection([step, 1])
                 begun = begin_block(self._io, self._engine, header, int(self._edges[step]), str(self._path))
                 part = Part(frozenset({"dump", *variables}), dumps or begun.dumps, baselines, verify)
-                taken = read_block(self._io, self._engine, begun, part, Room())
-                return taken.block, taken.wrong
+                return read_block(self._io, self._engine, begun, part, Room())
 
             block, wrong = self._guarded(look)
         if wrong:

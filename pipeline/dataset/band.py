@@ -8,18 +8,18 @@ from types import TracebackType
 
 import numpy as np
 
-from pipeline.dataset.beside import Beside
 from pipeline.dataset.decode import read_header
 from pipeline.dataset.patience import Patience
+from pipeline.dataset.pieces import CHUNK_BYTES
 from pipeline.dataset.room import Room
-from pipeline.dataset.schema import VARIABLES, BandHeader, Block
+from pipeline.dataset.schema import BandHeader, Block
 from pipeline.dataset.select import Indices, Selection
 from pipeline.dataset.source import REMEDY, Source
-from pipeline.dataset.step import Part, Step, Taken, begin_block, read_block
+from pipeline.dataset.step import Part, begin_block, read_block
 from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOutError
 
-AHEAD_BYTES = 64_000_000
-"""Of larger blocks none is read ahead: memory for one more would be needed."""
+ALL_BYTES = 2**62
+"""Of a stream all of a variable is asked for at once: each time costs a way to the writer and back."""
 
 CheckedBlock = tuple[Block, tuple[str, ...]]
 """A block, and a sentence for each checksum that does not hold."""
@@ -72,9 +72,7 @@ class BandReader:
         self._missed: list[range] = []
         self._in_step = False
         self._done = False
-        self._room, self._beside = Room(), Beside()
-        self._held: Taken | None = None
-        self._failure: DatasetError | None = None
+        self._room = Room()
 
     def __enter__(self) -> BandReader:
         patience = Patience(self._timeout_s)
@@ -83,7 +81,7 @@ class BandReader:
                 if not patience.wait():
                     raise self.late()
         except BaseException:
-            self._drop()
+            self._source.drop()
             raise
         return self
 
@@ -91,10 +89,9 @@ class BandReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._beside.end()
             self._source.close()
         else:
-            self._drop()
+            self._source.drop()
 
     @property
     def header(self) -> BandHeader:
@@ -125,7 +122,7 @@ class BandReader:
     @property
     def done(self) -> bool:
         """Whether all dumps asked for have come, and, if the last is among them, the end as well."""
-        return self._done and self._held is None and self._failure is None
+        return self._done
 
     def __iter__(self) -> Iterator[Block]:
         for block, wrong in self.checked_blocks():
@@ -135,12 +132,12 @@ class BandReader:
         """Yield each block and a sentence for each of its checksums that does not hold; go on after those."""
         self._entered(self._header)
         patience = Patience(self._timeout_s)
-        while not self.done:
-            found = self._deliver()
+        while not self._done:
+            found = self._take()
             if found is not None:
                 yield found
                 patience.renew()
-            elif not self.done and not patience.wait():
+            elif not self._done and not patience.wait():
                 raise self.late()
 
     def poll(self) -> Block | None:
@@ -148,9 +145,9 @@ class BandReader:
 
         Raises the same errors as iterating does, but for TimedOutError. Needs no entering; then `close` ends it.
         """
-        if self.done or (self._header is None and not self.ready()):
+        if self._done or (self._header is None and not self.ready()):
             return None
-        found = self._deliver()
+        found = self._take()
         return None if found is None else self._checked(*found)
 
     def ready(self) -> bool:
@@ -172,15 +169,7 @@ class BandReader:
 
     def close(self) -> None:
         """Let go of the band, for those who `poll` without entering."""
-        if self.done:
-            self._beside.end()
-            self._source.close()
-        else:
-            self._drop()
-
-    def _drop(self) -> None:
-        self._beside.end()
-        self._source.drop()
+        self._source.close() if self._done else self._source.drop()
 
     def _entered(self, value: BandHeader | None) -> BandHeader:
         if value is None:
@@ -192,25 +181,7 @@ class BandReader:
             raise CorruptError(f"{self._source.path}: {'; '.join(wrong)}; the bytes are not those written; {REMEDY}")
         return block
 
-    def _deliver(self) -> CheckedBlock | None:
-        """Return the next block asked for, if it is there, with its checksums compared.
-
-        While they are compared, the next block is read, if it is there. What is wrong with that is told in its turn.
-        """
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        taken, self._held = self._take() if self._held is None else self._held, None
-        if taken is None:
-            return None
-        if taken.later is not None:
-            try:
-                self._held = self._take()
-            except DatasetError as error:
-                self._failure = error
-        return taken.block, taken.all_wrong()
-
-    def _take(self) -> Taken | None:
+    def _take(self) -> CheckedBlock | None:
         """Return the next block asked for, if it is there; see to it whether the end has come."""
         while not self._done:
             if not self._in_step:
@@ -226,7 +197,7 @@ class BandReader:
                 return taken
         return None
 
-    def _read_step(self) -> Taken | None:
+    def _read_step(self) -> CheckedBlock | None:
         """Read the step that was begun, and end it; None if it holds no dump asked for."""
         source, header = self._source, self.whole_header
         if self._next_dump >= header.n_dumps:
@@ -238,19 +209,13 @@ class BandReader:
         inside = range(max(step.dumps.start, self._dumps.start), min(step.dumps.stop, self._dumps.stop))
         taken = None
         if inside:
-            part, beside = self._part(inside), self._beside if self._reads_ahead(step) else None
-            taken = source.guarded(lambda: read_block(source.io, source.engine, step, part, self._room, beside))
+            part = Part(self._selection.wanted, inside, self._chosen, self._selection.verify)
+            at_once = ALL_BYTES if source.is_live else CHUNK_BYTES
+            taken = source.guarded(lambda: read_block(source.io, source.engine, step, part, self._room, at_once))
         source.engine.end_step()
         self._in_step = False
         self._advance(step.dumps.stop)
         return taken
-
-    def _reads_ahead(self, step: Step) -> bool:
-        # A stream is read as it comes: its next block is not there yet.
-        return not self._source.is_live and sum(v.n_bytes(step.sizes) for v in VARIABLES) <= AHEAD_BYTES
-
-    def _part(self, dumps: range) -> Part:
-        return Part(self._selection.wanted, dumps, self._chosen, self._selection.verify)
 
     def _advance(self, next_dump: int) -> None:
         self._next_dump = self._source.next_dump = next_dump

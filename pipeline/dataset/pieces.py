@@ -1,7 +1,8 @@
-"""Pieces of a variable: which baselines are read together, how ADIOS2 is asked for them, and their putting together."""
+"""Pieces of a variable: which baselines are read together, how ADIOS2 is asked for them, and their checksums."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,17 @@ from pipeline.dataset.schema import Array, Variable, float32_pairs, shape_of
 from pipeline.dataset.select import Indices
 from pipeline.dataset.storage import checksum
 
+CHUNK_BYTES = 1_000_000
+"""Bytes that are read, and their checksums compared, at a time: they are still in the processor's cache then."""
+
 MERGED_GAP = 128
 """Baselines not wanted that are read along: 4 KiB of visibilities, which cost less than another request."""
 
 Span = tuple[int, int]
 """First and last + 1 baseline."""
+
+Box = tuple[slice, slice, slice]
+"""Times, channels and baselines within an array."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,14 @@ class Piece:
     span : tuple of int
         First and last + 1 baseline.
     array : (time, channel, baseline, ...)
-        What ADIOS2 fills in ``perform_gets``.
+        What was read.
+    sums : tuple of int
+        CRC-32C of what of each writer's part was read.
     """
 
     span: Span
     array: Array
+    sums: tuple[int, ...]
 
 
 def spans_of_writers(parts: list[Span], chosen: Indices, n_all: int) -> list[Span]:
@@ -62,44 +72,101 @@ def ask_whole(engine: Any, handle: Any, variable: Variable, shape: tuple[int, ..
     return array
 
 
-def ask_spans(
-    engine: Any, handle: Any, variable: Variable, sizes: dict[str, int], times: range, spans: list[Span], room: Room
-) -> list[Piece]:
-    """Ask for spans of baselines of some dumps of a step; the arrays are filled by ``perform_gets``."""
+def read_span(
+    engine: Any,
+    handle: Any,
+    variable: Variable,
+    sizes: dict[str, int],
+    times: range,
+    span: Span,
+    parts: list[Span],
+    room: Room,
+    chunk_bytes: int,
+) -> Piece:
+    """Read a span of baselines of some dumps of a step.
+
+    Parameters
+    ----------
+    engine, handle
+        ADIOS2's, within a step; the variable's.
+    variable, sizes
+        What is read, and the lengths of its axes.
+    times : range
+        The dumps, of those of the step.
+    span : tuple of int
+        The baselines.
+    parts : list of tuple of int
+        The baselines of each writer, for the checksums; empty: none are wanted.
+    room : Room
+        Where the array comes from.
+    chunk_bytes : int
+        The bytes to read at a time.
+    """
     import adios2
 
-    pieces = []
-    for first, stop in spans:
-        shape = shape_of(variable.axes, {**sizes, "time": len(times), "baseline": stop - first})
-        array = _empty(variable, shape, room)
-        pieces.append(Piece((first, stop), array))
-        if (first, stop) == (0, sizes["baseline"]):
-            handle.set_selection([[times.start, *[0] * (len(shape) - 1)], list(shape)])
-            engine.get(handle, _as_kept(variable, array), adios2.Mode.Deferred)
-            continue
-        # Row by row: of a box ADIOS2 would read all bytes from its first to its last.
-        for row, time in enumerate(times):
-            for channel in range(sizes["channel"]):
-                start = [time, channel, first, *[0] * (len(shape) - 3)]
-                handle.set_selection([start, [1, 1, *shape[2:]]])
-                engine.get(handle, _as_kept(variable, array[row, channel]), adios2.Mode.Deferred)
-    return pieces
+    shape = shape_of(variable.axes, {**sizes, "time": len(times), "baseline": span[1] - span[0]})
+    array = _empty(variable, shape, room)
+    sums = [0] * len(parts)
+    asked: list[tuple[Box, Array]] = []
+    # Of a box that is narrower than what its writer wrote ADIOS2 would read all bytes from its first to its last.
+    by_row = not parts and span != (0, sizes["baseline"])
+    for box in boxes(array, chunk_bytes, by_row):
+        some = array[box]
+        starts = (times.start + box[0].start, box[1].start, span[0] + box[2].start)
+        handle.set_selection([[*starts, *[0] * (len(shape) - 3)], [*some.shape[:3], *shape[3:]]])
+        engine.get(handle, _as_kept(variable, some), adios2.Mode.Deferred)
+        asked.append((box, some))
+        if sum(array.nbytes for _, array in asked) >= chunk_bytes:
+            _take(engine, asked, sums, parts, span[0])
+    _take(engine, asked, sums, parts, span[0])
+    return Piece(span, array, tuple(sums))
 
 
-def sum_of(pieces: list[Piece], part: Span) -> int | None:
-    """Return the CRC-32C of a writer's part of a variable; None if it was not read whole."""
-    if part[0] == part[1]:
-        return 0
-    for piece in pieces:
-        first, stop = piece.span
-        if piece.span == part:
-            return checksum(piece.array)
-        if first <= part[0] and part[1] <= stop:
-            found = 0
-            for row in piece.array.reshape(-1, *piece.array.shape[2:]):
-                found = checksum(row[part[0] - first : part[1] - first], found)
-            return found
-    return None
+def boxes(array: Array, most_bytes: int, by_row: bool) -> Iterator[Box]:
+    """Yield boxes that are contiguous and make up an array (time, channel, baseline, ...), in the order of its bytes.
+
+    Parameters
+    ----------
+    array : (time, channel, baseline, ...)
+        The array.
+    most_bytes : int
+        Of a box, if it holds more than one baseline.
+    by_row : bool
+        No box holds more than one dump and channel.
+    """
+    n_times, n_channels, n_baselines = array.shape[:3]
+    row_bytes = array[:1, :1].nbytes
+    at_once = [1, 1, n_baselines]
+    if row_bytes > most_bytes:
+        at_once[2] = max(1, most_bytes * n_baselines // row_bytes)
+    elif not by_row and row_bytes * n_channels > most_bytes:
+        at_once[1] = most_bytes // row_bytes
+    elif not by_row:
+        at_once[:2] = most_bytes // (row_bytes * n_channels), n_channels
+    for time in range(0, n_times, at_once[0]):
+        for channel in range(0, n_channels, at_once[1]):
+            for baseline in range(0, n_baselines, at_once[2]):
+                yield (
+                    slice(time, min(time + at_once[0], n_times)),
+                    slice(channel, min(channel + at_once[1], n_channels)),
+                    slice(baseline, min(baseline + at_once[2], n_baselines)),
+                )
+
+
+def _take(engine: Any, asked: list[tuple[Box, Array]], sums: list[int], parts: list[Span], first: int) -> None:
+    """Read the boxes that were asked for, and go on with the checksums; `first` is the baseline where boxes begin."""
+    engine.perform_gets()
+    for (_, _, baselines), array in asked:
+        start, stop = first + baselines.start, first + baselines.stop
+        for writer, part in enumerate(parts):
+            if part == (start, stop):
+                sums[writer] = checksum(array, sums[writer])
+                continue
+            low, high = max(start, part[0]), min(stop, part[1])
+            if low < high:
+                for row in array.reshape(-1, *array.shape[2:]):
+                    sums[writer] = checksum(row[low - start : high - start], sums[writer])
+    asked.clear()
 
 
 def cut(pieces: list[Piece], chosen: Indices, times: slice, room: Room) -> Array:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pipeline.dataset.beside import Beside
-from pipeline.dataset.pieces import Piece, ask_spans, ask_whole, cut, spans_of_chosen, spans_of_writers, sum_of
+from pipeline.dataset.pieces import CHUNK_BYTES, Piece, ask_whole, cut, read_span, spans_of_chosen, spans_of_writers
 from pipeline.dataset.room import Room
 from pipeline.dataset.schema import (
     CHECKS,
@@ -110,7 +109,7 @@ def begin_block(io: Any, engine: Any, header: BandHeader, next_dump: int | None,
     edges = [0, *(edge for part in parts for edge in part), sizes["baseline"]]
     is_sound = edges[::2] == edges[1::2]
     wrong = [] if is_sound else [f"{where}: the writers' baselines {parts} are not all {sizes['baseline']}"]
-    wrong += _wrong_sum(where, "dump", 0, small["crc32c"][0, 0], checksum(small["dump"]))
+    wrong += _wrong_sum_of(where, "dump", 0, int(small["crc32c"][0, 0]), checksum(small["dump"]))
     first = next_dump
     if first is None:
         if wrong:
@@ -123,30 +122,9 @@ def begin_block(io: Any, engine: Any, header: BandHeader, next_dump: int | None,
     return Step(header, dumps, small, is_sound, tuple(wrong), where)
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A part of a step that was read.
-
-    Attributes
-    ----------
-    block : Block
-        The part.
-    wrong : tuple of str
-        A sentence for each checksum that does not hold, but for those that are not known yet.
-    later : Future or None
-        The others.
-    """
-
-    block: Block
-    wrong: tuple[str, ...]
-    later: Future[list[str]] | None = None
-
-    def all_wrong(self) -> tuple[str, ...]:
-        """Wait for all checksums, and return a sentence for each that does not hold."""
-        return self.wrong if self.later is None else (*self.wrong, *self.later.result())
-
-
-def read_block(io: Any, engine: Any, step: Step, part: Part, room: Room, beside: Beside | None = None) -> Taken:
+def read_block(
+    io: Any, engine: Any, step: Step, part: Part, room: Room, chunk_bytes: int = CHUNK_BYTES
+) -> tuple[Block, tuple[str, ...]]:
     """Read a part of the step that was begun.
 
     Parameters
@@ -159,8 +137,15 @@ def read_block(io: Any, engine: Any, step: Step, part: Part, room: Room, beside:
         What to read; other variables become empty arrays.
     room : Room
         Where the arrays come from.
-    beside : Beside, optional
-        Where the checksums of visibilities, most of the bytes, are compared later. None: here and now.
+    chunk_bytes : int
+        The bytes to read at a time.
+
+    Returns
+    -------
+    Block
+        The part.
+    tuple of str
+        A sentence for each checksum that does not hold.
 
     Raises
     ------
@@ -168,49 +153,41 @@ def read_block(io: Any, engine: Any, step: Step, part: Part, room: Room, beside:
         If the step breaks the schema.
     """
     times = range(part.dumps.start - step.dumps.start, part.dumps.stop - step.dumps.start)
-    chosen = np.arange(step.sizes["baseline"]) if part.baselines is None else part.baselines
-    asked = _ask(io, engine, step, part, times, chosen, room)
-    engine.perform_gets()
-    wrong, within = list(step.wrong), slice(times.start, times.stop)
-    later = None
-    taken = {"dump": step.small["dump"][within]}
+    within = slice(times.start, times.stop)
+    wrong, taken = list(step.wrong), {"dump": step.small["dump"][within]}
     for column, variable in enumerate(VARIABLES):
-        found = asked.get(variable.name)
-        if isinstance(found, list):
-            if part.verify and step.is_sound:
-                if beside is not None and variable.name == "vis":
-                    later = beside.begin(partial(_wrong_parts, step, column, found))
-                else:
-                    wrong += _wrong_parts(step, column, found)
-            taken[variable.name] = cut(found, chosen, within if part.verify else slice(None), room)
-        elif found is not None:
-            wrong += _wrong_sum(step.where, variable.name, 0, step.small["crc32c"][0, column], checksum(found))
-            taken[variable.name] = found[within]
-        taken.setdefault(variable.name, _nothing(variable))
-    return Taken(Block(*(taken[name] for name in VARIABLE_NAMES)), tuple(wrong), later)
-
-
-def _ask(
-    io: Any, engine: Any, step: Step, part: Part, times: range, chosen: Indices, room: Room
-) -> dict[str, list[Piece] | Array]:
-    """Ask ADIOS2 for the wanted variables: those by baseline in pieces, the others, which are small, whole."""
-    sizes, n_all = step.sizes, step.sizes["baseline"]
-    if not part.verify:
-        spans = spans_of_chosen(chosen, n_all)
-    else:
-        # Where it is not known which bytes a checksum is of, all are read.
-        spans = spans_of_writers(step.parts, chosen, n_all) if step.is_sound else [(0, n_all)]
-        times = range(sizes["time"])
-    asked: dict[str, list[Piece] | Array] = {}
-    for variable in VARIABLES[1:]:
-        if variable.name not in part.variables:
+        if column == 0 or variable.name not in part.variables:
+            taken.setdefault(variable.name, _nothing(variable))
             continue
-        handle, shape = _handle(io, variable, sizes, step.where)
+        handle, shape = _handle(io, variable, step.sizes, step.where)
         if variable.by_baseline:
-            asked[variable.name] = ask_spans(engine, handle, variable, sizes, times, spans, room)
-        else:
-            asked[variable.name] = ask_whole(engine, handle, variable, shape, room)
-    return asked
+            read = partial(read_span, engine, handle, variable, step.sizes, room=room, chunk_bytes=chunk_bytes)
+            taken[variable.name] = _read_pieces(step, part, times, column, read, room, wrong)
+            continue
+        whole = ask_whole(engine, handle, variable, shape, room)
+        engine.perform_gets()
+        wrong += _wrong_sum(step, column, 0, checksum(whole))
+        taken[variable.name] = whole[within]
+    return Block(*(taken[name] for name in VARIABLE_NAMES)), tuple(wrong)
+
+
+def _read_pieces(
+    step: Step, part: Part, times: range, column: int, read: Callable[..., Piece], room: Room, wrong: list[str]
+) -> Array:
+    """Read what is wanted of a variable by baselines, piece by piece; add to `wrong` the checksums that do not hold."""
+    n_all = step.sizes["baseline"]
+    chosen = np.arange(n_all) if part.baselines is None else part.baselines
+    if not part.verify or not step.is_sound:
+        # Where it is not known which bytes a checksum is of, none is compared; what is wrong is known already.
+        pieces = [read(times=times, span=span, parts=[]) for span in spans_of_chosen(chosen, n_all)]
+        return cut(pieces, chosen, slice(None), room)
+    pieces = []
+    for span in spans_of_writers(step.parts, chosen, n_all):
+        pieces.append(read(times=range(step.sizes["time"]), span=span, parts=step.parts))
+        for writer, (first, stop) in enumerate(step.parts):
+            if span[0] <= first and stop <= span[1]:
+                wrong += _wrong_sum(step, column, writer, pieces[-1].sums[writer])
+    return cut(pieces, chosen, slice(times.start, times.stop), room)
 
 
 def _handle(io: Any, variable: Variable, sizes: dict[str, int], where: str) -> tuple[Any, tuple[int, ...]]:
@@ -237,18 +214,12 @@ def _nothing(variable: Variable) -> Array:
     return np.empty((0,) * n_axes, "complex64" if variable.name == "vis" else variable.dtype)
 
 
-def _wrong_parts(step: Step, column: int, pieces: list[Piece]) -> list[str]:
-    """Return a sentence for each writer's part that was read and whose checksum does not hold."""
-    wrong = []
-    for writer, part in enumerate(step.parts):
-        found = sum_of(pieces, part)
-        if found is not None:
-            expected = step.small["crc32c"][writer, column]
-            wrong += _wrong_sum(step.where, VARIABLE_NAMES[column], writer, expected, found)
-    return wrong
+def _wrong_sum(step: Step, column: int, writer: int, found: int) -> list[str]:
+    """Return a sentence if a checksum does not hold."""
+    return _wrong_sum_of(step.where, VARIABLE_NAMES[column], writer, int(step.small["crc32c"][writer, column]), found)
 
 
-def _wrong_sum(where: str, name: str, writer: int, expected: int, found: int) -> list[str]:
+def _wrong_sum_of(where: str, name: str, writer: int, expected: int, found: int) -> list[str]:
     if found == expected:
         return []
-    return [f"{where}: CRC-32C of {name} of writer {writer} is {found:#010x}, not {int(expected):#010x}"]
+    return [f"{where}: CRC-32C of {name} of writer {writer} is {found:#010x}, not {expected:#010x}"]
