@@ -1,6 +1,6 @@
 # Everything runs in .venv, which 'setup' makes; PYTHON=... chooses the Python, RANKS=... the ranks of the demo.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench adios2-mpi adios2-plain clean
+.PHONY: help setup demo test test-gpu lint bench bench-gpu adios2-mpi adios2-plain clean
 
 PYTHON ?=
 export PYTHON
@@ -50,6 +50,16 @@ bench: .venv/bench/.ready  ## the numbers in the README, measured here
 	@$(BIN)/python -m venv --clear .venv/bench
 	@.venv/bench/bin/python -m pip install -q -e ".[bench,compare]"
 	@touch $@
+
+# On a GPU's machine: GPU_PYTHON=python3 where numba-cuda is not in .venv; nothing is set up.
+GPU_PYTHON ?= $(BIN)/python
+GPU_TESTS ?= tests/gpu $(wildcard tests/kernels/test_*cuda*.py) tests/kernels/test_device.py
+
+test-gpu:  ## the tests on a GPU; one that is skipped for lack of a GPU has failed
+	$(GPU_PYTHON) -m pytest --require-gpu --durations=10 $(GPU_TESTS)
+
+bench-gpu:  ## measure every kernel on a GPU: benchmarks/results/DEVICE-DATE.md (under 8 minutes)
+	$(GPU_PYTHON) benchmarks/gpu.py --require-gpu
 
 adios2-mpi: setup  ## an MPI build of ADIOS2: bands written by several ranks at once
 	@scripts/adios2 mpi

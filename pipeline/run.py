@@ -107,8 +107,6 @@ def stream(prepared: Prepared, topology: Topology, text: str, timers: Timers, pr
         writing.finish()
     finally:
         blocks.close(Stopped())
-        on_node.free()
-        across_nodes.free()
 
 
 def ordered_sums(plan: Plan, topology: Topology) -> tuple[OrderedSum, OrderedSum]:

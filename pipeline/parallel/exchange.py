@@ -3,6 +3,9 @@
 MPI_Reduce may add in any order. Here every rank of a communicator receives a slice of baselines of every
 item and adds the items in order, so all ranks work and all links carry data: a reduce-scatter with a
 fixed order. Sums and weights travel apart and are divided once, at the end.
+
+What travels is whole stretches of memory, a message each: MPI copies these once between the ranks of a machine, and
+packs anything that is described by a derived datatype, at several times the cost.
 """
 
 from __future__ import annotations
@@ -52,15 +55,19 @@ class Sums:
         return Sums(self.values[:n_dumps], self.weights[:n_dumps])
 
 
-def meet(comm: MPI.Comm) -> None:
-    """Wait until all ranks are here, without using the core.
+def finish(requests: list[MPI.Request]) -> None:
+    """Wait for messages without using the core.
 
     MPI waits by asking again and again; on a machine whose cores are all predicting, the ranks that wait
     would take them from the ranks that are waited for.
     """
-    request = comm.Ibarrier()
-    while not request.Test():
+    while not MPI.Request.Testall(requests):
         time.sleep(_SECONDS_BETWEEN_TESTS)
+
+
+def meet(comm: MPI.Comm) -> None:
+    """Wait until all ranks are here, without using the core."""
+    finish([comm.Ibarrier()])
 
 
 class OrderedSum:
@@ -82,15 +89,13 @@ class OrderedSum:
 
     def __init__(self, comm: MPI.Comm, items_per_rank: list[int], n_baselines: int, n_dumps: int, run: int) -> None:
         self._comm = comm
-        self._items_per_rank = items_per_rank
-        self._n_baselines = n_baselines
+        self._items = list(itertools.pairwise(itertools.accumulate(items_per_rank, initial=0)))
         self._slices = partition(n_baselines, comm.size)
         self._run = run
         start, stop = self._slices[comm.rank]
         n_items = sum(items_per_rank)
         self._received = Sums.empty(n_dumps, n_items, stop - start) if comm.size > 1 else None
         self._summed = Sums.empty(n_dumps, n_items // run, stop - start) if run > 1 else None
-        self._types: dict[tuple[int, np.dtype[Any]], tuple[list[MPI.Datatype], ...]] = {}
 
     def __call__(self, mine: Sums) -> Sums:
         """Exchange and sum.
@@ -109,7 +114,6 @@ class OrderedSum:
         everyone = mine
         if self._received is not None:
             everyone = self._received.first(n_dumps)
-            meet(self._comm)
             self._exchange(mine, everyone)
         if self._summed is None:
             return everyone
@@ -119,32 +123,27 @@ class OrderedSum:
         return summed
 
     def _exchange(self, mine: Sums, everyone: Sums) -> None:
-        ones, zeros = [1] * self._comm.size, [0] * self._comm.size
-        for sent, taken in ((mine.values, everyone.values), (mine.weights, everyone.weights)):
-            send_types, take_types = self._datatypes(len(sent), sent.dtype)
-            self._comm.Alltoallw([sent, ones, zeros, send_types], [taken, ones, zeros, take_types])
+        rank, others = self._comm.rank, [rank for rank in range(self._comm.size) if rank != self._comm.rank]
+        (start, stop), (first, last) = self._slices[rank], self._items[rank]
+        requests: list[MPI.Request] = []
+        pairs = ((mine.values, everyone.values), (mine.weights, everyone.weights))
+        for sent, taken in pairs:
+            for other in others:
+                requests += _receive(self._comm, taken[:, slice(*self._items[other])], other)
+                requests += _send(self._comm, sent[:, :, slice(*self._slices[other])], other)
+        for sent, taken in pairs:
+            taken[:, first:last] = sent[:, :, start:stop]
+        finish(requests)
 
-    def _datatypes(self, n_dumps: int, dtype: np.dtype[Any]) -> tuple[list[MPI.Datatype], ...]:
-        """Return what is sent to and taken from each rank, as MPI subarrays: nothing is packed here."""
-        if (n_dumps, dtype) not in self._types:
-            counts = self._items_per_rank
-            start, stop = self._slices[self._comm.rank]
-            items = itertools.pairwise(itertools.accumulate(counts, initial=0))
-            to_send = (n_dumps, counts[self._comm.rank], self._n_baselines)
-            to_take = (n_dumps, sum(counts), stop - start)
-            self._types[n_dumps, dtype] = (
-                [subarray(to_send, 2, bounds, dtype) for bounds in self._slices],
-                [subarray(to_take, 1, bounds, dtype) for bounds in items],
-            )
-        return self._types[n_dumps, dtype]
 
-    def free(self) -> None:
-        """Free the MPI datatypes."""
-        for lists in self._types.values():
-            for datatypes in lists:
-                for datatype in datatypes:
-                    datatype.Free()
-        self._types.clear()
+def _send(comm: MPI.Comm, array: npt.NDArray[Any], to: int) -> list[MPI.Request]:
+    """Begin to send (time, item, baseline, …), an item at a time; they arrive in this order."""
+    return [comm.Isend(item, dest=to) for items in array for item in items]
+
+
+def _receive(comm: MPI.Comm, array: npt.NDArray[Any], source: int) -> list[MPI.Request]:
+    """Begin to receive what `_send` sends."""
+    return [comm.Irecv(item, source=source) for items in array for item in items]
 
 
 def divide(sums: Sums) -> None:
@@ -185,39 +184,19 @@ class SliceGather:
         writer
             The rank that writes.
         """
-        meet(self._comm)
         requests: list[MPI.Request] = []
         if out is None:
-            requests = [self._comm.Isend(array, dest=writer) for array in (mine.values, mine.weights)]
+            for array in (mine.values, mine.weights):
+                requests += _send(self._comm, array, writer)
         else:
-            start, stop = self._slices[writer]
-            for rank in range(self._comm.size):
-                if rank != writer:
-                    requests += self._receive(out, rank)
-            out.values[:, :, start:stop] = mine.values
-            out.weights[:, :, start:stop] = mine.weights
-        MPI.Request.Waitall(requests)
-
-    def _receive(self, out: Sums, rank: int) -> list[MPI.Request]:
-        requests = []
-        for array in (out.values, out.weights):
-            datatype = subarray(array.shape[:3], 2, self._slices[rank], array.dtype)
-            requests.append(self._comm.Irecv([array, 1, datatype], source=rank))
-            # MPI keeps a datatype until the messages that use it are done.
-            datatype.Free()
-        return requests
-
-
-def subarray(shape: tuple[int, ...], axis: int, bounds: tuple[int, int], dtype: np.dtype[Any]) -> MPI.Datatype:
-    """Describe a slice along one axis of an array of visibilities (complex64) or weights (float32)."""
-    base, last = (MPI.COMPLEX8, (N_POLARISATIONS,)) if dtype == np.complex64 else (MPI.FLOAT, ())
-    sizes = [*shape, *last]
-    subsizes, starts = list(sizes), [0] * len(sizes)
-    subsizes[axis], starts[axis] = bounds[1] - bounds[0], bounds[0]
-    if 0 in subsizes:
-        # MPI forbids empty subarrays.
-        return base.Create_contiguous(0).Commit()
-    return base.Create_subarray(sizes, subsizes, starts).Commit()
+            for rank, bounds in enumerate(self._slices):
+                for array, own in ((out.values, mine.values), (out.weights, mine.weights)):
+                    part = array[:, :, slice(*bounds)]
+                    if rank == writer:
+                        part[...] = own
+                    else:
+                        requests += _receive(self._comm, part, rank)
+        finish(requests)
 
 
 def _sum_runs(items: npt.NDArray[Any], run: int, out: npt.NDArray[Any]) -> None:

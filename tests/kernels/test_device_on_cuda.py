@@ -126,7 +126,7 @@ def test_tensor_cores_pass_the_trial() -> None:
     from kernels.cuda import tensor_cores
 
     if cuda.get_current_device().compute_capability < (8, 0):
-        pytest.skip("tensor cores are used from compute capability 8.0 on")
+        pytest.xfail("tensor cores are used from compute capability 8.0 on")
     assert tensor_trial.trial_error(open_cuda(), tensor_cores) <= tensor_trial.LARGEST_ERROR
 
 

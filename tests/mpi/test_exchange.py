@@ -59,7 +59,6 @@ def test_sums_are_those_of_a_loop_in_order(comm, n_baselines, run):
         expected = in_order(values[:n_dumps], weights[:n_dumps], run)
         assert result.values.tobytes() == expected[0][:, :, first:last].tobytes()
         assert result.weights.tobytes() == expected[1][:, :, first:last].tobytes()
-    sums.free()
 
 
 @pytest.mark.parametrize("n_baselines", [1, 7, 131])

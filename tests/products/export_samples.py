@@ -55,9 +55,12 @@ def geometry(telescope, sky=None):
     return Geometry(telescope, sky or Sky(()), *PHASE_CENTRE, start, INTEGRATION_S)
 
 
-def make(path, vis_of=None, station=None, seed=4):
-    """Write a dataset of noise, or of what `vis_of` gives: (time, channel, baseline, pol) of frequencies."""
-    rng = np.random.default_rng(seed)
+def make(path, vis_of=None, station=None, moved_band=None):
+    """Write a dataset of noise, or of what `vis_of` gives: (time, channel, baseline, pol) of frequencies.
+
+    `moved_band` gets other uvw than the others.
+    """
+    rng = np.random.default_rng(4)
     enu = rng.uniform(-400, 400, (N_STATIONS, 3)) * [1, 1, 0.02]
     telescope = Telescope("random", tuple(f"S{index:02d}" for index in range(N_STATIONS)), enu, *PLACE)
     moments = geometry(telescope).moments(np.arange(N_DUMPS) + 0.5)
@@ -75,11 +78,11 @@ def make(path, vis_of=None, station=None, seed=4):
     sample = Sample(
         path, telescope, baselines, channel_hz, np.full_like(channel_hz, 1.9e5), time_utc, station_uvw, vis, weight
     )
-    write(sample, station)
+    write(sample, station, moved_band)
     return sample
 
 
-def write(sample, station):
+def write(sample, station, moved_band):
     """Write it with the dataset's own writer."""
     telescope = {"array": "/far/away/random.txt", "station": station or {"type": "isotropic"}}
     text = yaml.safe_dump({"name": "odd", "telescope": telescope, "image": {"size": 64, "cell": "60 arcsec"}})
@@ -106,7 +109,8 @@ def write(sample, station):
             software="dawnstream 0",
             config_sha256=sha,
         )
-        arrays = np.arange(N_DUMPS), sample.time_utc, sample.station_uvw, sample.vis[band], sample.weight[band]
+        uvw = sample.station_uvw + (1.0 if band == moved_band else 0.0)
+        arrays = np.arange(N_DUMPS), sample.time_utc, uvw, sample.vis[band], sample.weight[band]
         with BandWriter(sample.path / entry.path, header, n_block_dumps=N_BLOCK_DUMPS) as writer:
             for first in range(0, N_DUMPS, N_BLOCK_DUMPS):
                 part = [np.ascontiguousarray(array[first : first + N_BLOCK_DUMPS]) for array in arrays]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -236,10 +237,14 @@ reader.close()
 """
 
 
+@contextlib.contextmanager
 def sleepy(path, how):
-    reader = python("-c", SLEEPY, path, how, stdout=subprocess.PIPE)
-    assert reader.stdout.readline() == "in\n"
-    return reader
+    with python("-c", SLEEPY, path, how, stdout=subprocess.PIPE) as reader:
+        try:
+            assert reader.stdout.readline() == "in\n"
+            yield reader
+        finally:
+            reader.kill()
 
 
 def many(of):
@@ -275,22 +280,21 @@ def test_a_slow_reader(path, live, when_full):
 
 @pytest.mark.parametrize("when_full", ["discard", "block"])
 def test_a_stopped_reader_is_given_up(path, live, when_full):
-    """SST itself would wait for it for ever, with either policy."""
-    of = samples.header(n_dumps=9000, n_stations=60)
+    """SST itself would wait for it for ever, with either policy: if it discards, once the socket is full of notices."""
+    of = samples.header(n_dumps=9000, n_channels=1, n_stations=200)
     writer = live.band(of=of, when_full=when_full, queue=2, patience_s=1.0)
-    with sleepy(path, "stop") as reader:
+    with sleepy(path, "stop"):
         started = time.monotonic()
         for block in many(of):
             write(writer, block)
             time.sleep(0.005)
             if live.said:
                 break
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 20
         writer.close()
         writer.finish()
         assert who_writes(path / contact_name(0))[0] is Writing.DEAD
         assert not (path / contact_name(0)).exists()
-        reader.kill()
     assert live.said[0].startswith("stream of band 0: given up: ")
     assert "for 1 s (output.stream.patience)" in live.said[0]
     with pytest.raises(WriterDiedError, match="gone or gave the stream up"):
@@ -301,12 +305,11 @@ def test_a_stopped_reader_is_given_up(path, live, when_full):
 
 def test_a_stopped_reader_does_not_hold_up_the_end(path, live):
     writer = live.band(queue=2, patience_s=1.0)
-    with sleepy(path, "stop") as reader:
+    with sleepy(path, "stop"):
         write_all(writer)
         started = time.monotonic()
         writer.finish()
         assert time.monotonic() - started < 4
-        reader.kill()
     assert live.said[0].startswith("stream of band 0: given up: readers did not take the rest within 1 s")
 
 

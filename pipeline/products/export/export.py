@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ class Target(Protocol):
     def lay_out(self) -> None:
         """Make the file, on one rank."""
 
-    def sinks(self, place: int, with_rows: bool, rank: int) -> Sequence[Sink]:
+    def sinks(self, place: int, rank: int, pool: Executor) -> Sequence[Sink]:
         """Return what takes the blocks of a band."""
 
     def finish(self) -> None:
@@ -168,7 +169,7 @@ class _Job:
     def prepare(self, contents: list[Contents]) -> None:
         """See that there is room, and make it, on one rank."""
         n_bytes = sum(self._target(self.output.partial, each).n_bytes for each in contents)
-        check_space(self.output.path, n_bytes)
+        check_space(self.output.path.parent, n_bytes)
         self.output.prepare(as_folder=self.settings.split)
 
     def _target(self, path: Path, contents: Contents) -> Target:
@@ -226,7 +227,8 @@ class _Job:
         index, digest = target.contents.bands[place], hashlib.sha256()
         with ExitStack() as stack:
             band = stack.enter_context(self.dataset.band(index))
-            sinks = [stack.enter_context(sink) for sink in target.sinks(place, place == 0, self.world.rank)]
+            pool = stack.enter_context(ThreadPoolExecutor(1))
+            sinks = [stack.enter_context(sink) for sink in target.sinks(place, self.world.rank, pool)]
             for block in band:
                 for sink in sinks:
                     sink.add(block)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -215,23 +216,30 @@ class MeasurementSet:
         """The files of the columns filled in place."""
         return [self.tiles(column.name).path for column in self.columns]
 
-    def sinks(self, place: int, with_rows: bool, rank: int) -> list[BlockWriter | RowWeights]:
-        """Return what takes the blocks of the band at `place`, on rank `rank`.
+    def sinks(self, place: int, rank: int, pool: Executor) -> list[BlockWriter | RowWeights]:
+        """Return what takes the blocks of the band at `place`; with the first band's, also what all bands share.
 
-        `with_rows`: also what all bands share.
+        Parameters
+        ----------
+        place
+            Of the band, among those of this file.
+        rank
+            Of this process.
+        pool
+            The thread that writes.
         """
         sinks: list[BlockWriter | RowWeights] = [
-            BlockWriter(self.tiles("DATA", place), vis_rows),
-            BlockWriter(self.tiles("WEIGHT_SPECTRUM", place), weight_rows, put_spread),
-            BlockWriter(self.tiles("FLAG", place), weight_rows, put_flags),
+            BlockWriter(self.tiles("DATA", place), pool, vis_rows),
+            BlockWriter(self.tiles("WEIGHT_SPECTRUM", place), pool, weight_rows, put_spread),
+            BlockWriter(self.tiles("FLAG", place), pool, weight_rows, put_flags),
             RowWeights(self.path / f"{SCRATCH}{rank}"),
         ]
-        if with_rows:
+        if place == 0:
             baselines = self.contents.header.baselines
             sinks += [
-                BlockWriter(self.tiles("UVW"), lambda block: uvw_rows(block, baselines)),
-                BlockWriter(self.tiles("ANTENNA1"), lambda block: np.tile(baselines[:, 0], len(block.dump))),
-                BlockWriter(self.tiles("ANTENNA2"), lambda block: np.tile(baselines[:, 1], len(block.dump))),
+                BlockWriter(self.tiles("UVW"), pool, lambda block: uvw_rows(block, baselines)),
+                BlockWriter(self.tiles("ANTENNA1"), pool, lambda block: np.tile(baselines[:, 0], len(block.dump))),
+                BlockWriter(self.tiles("ANTENNA2"), pool, lambda block: np.tile(baselines[:, 1], len(block.dump))),
             ]
         return sinks
 
@@ -255,9 +263,10 @@ class MeasurementSet:
         """
         files = sorted(self.path.glob(f"{SCRATCH}*"))
         with (
-            TileWriter(self.tiles("WEIGHT"), put_spread) as weight,
-            TileWriter(self.tiles("SIGMA"), put_spread) as sigma,
-            TileWriter(self.tiles("FLAG_ROW")) as flag_row,
+            ThreadPoolExecutor(1) as pool,
+            TileWriter(self.tiles("WEIGHT"), pool, put_spread) as weight,
+            TileWriter(self.tiles("SIGMA"), pool, put_spread) as sigma,
+            TileWriter(self.tiles("FLAG_ROW"), pool) as flag_row,
         ):
             for total in summed_rows(files, self.contents.n_rows):
                 mean = total / np.float32(self.contents.n_channels)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -94,12 +95,14 @@ def put_flags(out: Array, rows: Array) -> None:
 
 
 class TileWriter:
-    """Writes rows that come in order; used as a context manager.
+    """Writes rows that come in order, while the next tile is filled; used as a context manager.
 
     Parameters
     ----------
     tiles
         Where they go.
+    pool
+        The thread that writes; several writers may share it.
     put
         Writes rows into a part of a tile.
 
@@ -109,10 +112,12 @@ class TileWriter:
         If the file cannot be written.
     """
 
-    def __init__(self, tiles: Tiles, put: Put = np.copyto) -> None:
-        self._tiles, self._put = tiles, put
-        self._tile = np.empty((self._tiles.n_rows, *self._tiles.row), self._tiles.dtype)
+    def __init__(self, tiles: Tiles, pool: Executor, put: Put = np.copyto) -> None:
+        self._tiles, self._pool, self._put = tiles, pool, put
+        shape = (tiles.n_rows, *tiles.row)
+        self._tile, self._other = np.empty(shape, tiles.dtype), np.empty(shape, tiles.dtype)
         self._index = self._n_filled = 0
+        self._writing: Future[None] | None = None
         self._file = -1
 
     def __enter__(self) -> Self:
@@ -128,9 +133,10 @@ class TileWriter:
         try:
             if kind is None:
                 self._flush()
-        except OSError as failure:
-            raise self._failed(failure) from failure
+                self._wait()
         finally:
+            if self._writing is not None:
+                wait([self._writing])
             os.close(self._file)
 
     def write(self, rows: Array) -> None:
@@ -146,18 +152,29 @@ class TileWriter:
                 self._flush()
 
     def _flush(self) -> None:
+        """Hand over what is filled, once the tile before is written, and go on with that one's memory."""
         if not self._n_filled:
             return
-        filled = self._tile[: self._n_filled]
-        values = np.packbits(filled, bitorder="little") if self._tiles.bits else filled
-        left, offset = memoryview(values.data).cast("B"), int(self._tiles.offsets[self._index])
-        try:
-            while left:
-                n_written = os.pwrite(self._file, left, offset)
-                left, offset = left[n_written:], offset + n_written
-        except OSError as error:
-            raise self._failed(error) from error
+        self._wait()
+        filled, offset = self._tile[: self._n_filled], int(self._tiles.offsets[self._index])
+        self._writing = self._pool.submit(self._write_tile, filled, offset)
+        self._tile, self._other = self._other, self._tile
         self._index, self._n_filled = self._index + 1, 0
+
+    def _wait(self) -> None:
+        """Wait for the tile that is being written."""
+        if self._writing is not None:
+            try:
+                self._writing.result()
+            except OSError as error:
+                raise self._failed(error) from error
+
+    def _write_tile(self, filled: Array, offset: int) -> None:
+        values = np.packbits(filled, bitorder="little") if self._tiles.bits else filled
+        left = memoryview(values.data).cast("B")
+        while left:
+            n_written = os.pwrite(self._file, left, offset)
+            left, offset = left[n_written:], offset + n_written
 
     def _failed(self, error: OSError) -> DatasetError:
         return DatasetError(
@@ -170,14 +187,14 @@ class BlockWriter(TileWriter):
 
     Parameters
     ----------
-    tiles, put
+    tiles, pool, put
         As for a `TileWriter`.
     take
         Gets rows from a block.
     """
 
-    def __init__(self, tiles: Tiles, take: Callable[[Block], Array], put: Put = np.copyto) -> None:
-        super().__init__(tiles, put)
+    def __init__(self, tiles: Tiles, pool: Executor, take: Callable[[Block], Array], put: Put = np.copyto) -> None:
+        super().__init__(tiles, pool, put)
         self._take = take
 
     def add(self, block: Block) -> None:

@@ -7,6 +7,7 @@ conjugated. Format: UVH5 memo of pyuvdata [Hazelton et al. 2017, JOSS 2(10), 140
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,22 +107,32 @@ class UVH5:
         except OSError as error:
             raise DatasetError(f"{self.path}: cannot be made: {error}") from error
 
-    def sinks(self, place: int, with_rows: bool, rank: int) -> list[BlockWriter]:
-        """Return what takes the blocks of the band at `place`; `with_rows`: also what all bands share."""
+    def sinks(self, place: int, rank: int, pool: Executor) -> list[BlockWriter]:
+        """Return what takes the blocks of the band at `place`; with the first band's, also what all bands share.
+
+        Parameters
+        ----------
+        place
+            Of the band, among those of this file.
+        rank
+            Of this process.
+        pool
+            The thread that writes.
+        """
         import h5py
 
         with h5py.File(self.path, "r") as file:
             data, header = file["Data"], file["Header"]
             tiles = {name: self._chunks(data[name], place) for name in BY_BAND}
-            tiles |= {name: self._piece(header[name]) for name in BY_ROW} if with_rows else {}
+            tiles |= {name: self._piece(header[name]) for name in BY_ROW} if place == 0 else {}
         by_band: dict[str, Callable[[Block], Any]] = {
             "visdata": vis_rows,
             "flags": weight_rows,
             "nsamples": weight_rows,
         }
-        takes = {**by_band, **(self._row_takes() if with_rows else {})}
+        takes = {**by_band, **(self._row_takes() if place == 0 else {})}
         puts = {"visdata": _put_conjugate, "flags": put_flags, "nsamples": put_spread}
-        return [BlockWriter(tiles[name], take, puts.get(name, np.copyto)) for name, take in takes.items()]
+        return [BlockWriter(tiles[name], pool, take, puts.get(name, np.copyto)) for name, take in takes.items()]
 
     @property
     def files(self) -> list[Path]:

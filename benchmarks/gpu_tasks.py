@@ -1,0 +1,252 @@
+"""What `gpu.py` measures, a function for every task; each yields rows.
+
+Rates of products are baselines x sources x times per second; "per_second" are the operations or bytes of the roof that
+bounds the kernel. Times are the median of CUDA events over many launches, after one that compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+N_TERMS, SECONDS = 1024, 0.5
+SPEED_OF_LIGHT_M_S = 299792458.0
+
+
+def kernel_modules() -> tuple[Any, Any]:
+    """Return the kernels on ordinary and on tensor cores; Numba's arrays have no types to check."""
+    from kernels import cuda
+    from kernels.cuda import tensor_cores
+
+    return cuda, tensor_cores
+
+
+def median_seconds(action: Callable[[], Any]) -> float:
+    """Return the median time of an action on the device, launches one after another."""
+    from numba import cuda
+
+    action()
+    cuda.synchronize()
+    times: list[float] = []
+    while len(times) < 5 or (sum(times) < SECONDS and len(times) < 200):
+        before, after = cuda.event(), cuda.event()
+        before.record()
+        action()
+        after.record()
+        after.synchronize()
+        times.append(cuda.event_elapsed_time(before, after) / 1e3)
+    return float(np.median(times))
+
+
+class Case:
+    """Terms of some dumps on the device, and what of them the host needs for the error.
+
+    Parameters
+    ----------
+    n_stations, n_dumps
+        Stations; dumps summed at once.
+    """
+
+    def __init__(self, n_stations: int, n_dumps: int) -> None:
+        from numba import cuda
+
+        rng = np.random.default_rng(n_stations)
+        self.n_stations, self.n_dumps, n_all = n_stations, n_dumps, N_TERMS * n_dumps
+        self.uvw = rng.normal(scale=2e4, size=(n_dumps, n_stations, 3))
+        self.epoch = np.repeat(np.arange(n_dumps, dtype=np.int32), N_TERMS)
+        self.lmn = rng.uniform(-0.5, 0.5, (n_all, 3))
+        self.flux = (10 ** rng.uniform(-3, 4, n_all) * rng.choice([-1.0, 1.0], n_all)).astype(np.float32)
+        self.coherency = (self.flux[:, None] * rng.uniform(-0.5, 0.5, (n_all, 4))).astype(np.float32)
+        self.kind = np.arange(n_stations, dtype=np.int32)
+        self.source = np.tile(np.arange(N_TERMS, dtype=np.int32), n_dumps)
+        jones = rng.uniform(-0.5, 0.5, (n_stations, N_TERMS, 2, 2, 2)).astype(np.float32)
+        self.jones = jones.view(np.complex64)[..., 0]
+        p, q = np.triu_indices(n_stations, 1)
+        self.n_baselines = len(p)
+        index = np.full((n_stations, n_stations), -1, np.int32)
+        index[p, q] = np.arange(len(p))
+        self.pairs = np.stack([p, q], axis=1)
+        self.geometry: Any = tuple(map(cuda.to_device, (self.uvw, self.epoch, self.lmn, np.full(n_all, 150e6))))
+        self.phasors = cuda.device_array((2, n_all, n_stations), np.float32)
+        self.index, self.out = cuda.to_device(index), cuda.device_array((n_dumps, len(p), 4), np.complex64)
+        self.factors: dict[str, Any] = {
+            "unpolarised": (cuda.to_device(self.flux),),
+            "common": (cuda.to_device(self.coherency),),
+            "per_kind": tuple(map(cuda.to_device, (self.jones, self.kind, self.source, self.coherency))),
+        }
+
+    def error(self, name: str, action: Callable[[], Any]) -> float:
+        """Return the largest error of 100 baselines of the last dump, relative to the summed flux density."""
+        rng, dump = np.random.default_rng(1), self.n_dumps - 1
+        self.out.copy_to_device(np.zeros(self.out.shape, np.complex64))
+        action()
+        rows = rng.permutation(self.n_baselines)[:100]
+        terms = slice(dump * N_TERMS, (dump + 1) * N_TERMS)
+        p, q = self.pairs[rows].T
+        turns = 150e6 / SPEED_OF_LIGHT_M_S * np.longdouble(self.uvw[dump, p] - self.uvw[dump, q]) @ self.lmn[terms].T
+        fringe = np.exp(2j * np.pi * (turns - np.rint(turns)).astype(np.float64))
+        xx, yy, re, im = self.coherency[terms].T.astype(np.float64)
+        sky = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=1).reshape(-1, 2, 2)
+        if name == "unpolarised":
+            sky = self.flux[terms, None, None] * np.eye(2)
+        left = right = np.broadcast_to(np.eye(2), (len(rows), N_TERMS, 2, 2))
+        if name == "per_kind":
+            left, right = self.jones[p].astype(np.complex128), self.jones[q].astype(np.complex128)
+        expected = np.einsum("bt,btij,tjk,btlk->bil", fringe, left, sky, right.conj(), optimize=True).reshape(-1, 4)
+        found = self.out.copy_to_host()[dump, rows]
+        return float(np.abs(found - expected).max() / np.abs(self.flux[terms]).sum(dtype=np.float64))
+
+
+def products(name: str, is_tensor: bool) -> Callable[[list[int]], Iterator[Row]]:
+    """Make the task of one product on ordinary or tensor cores: alone, and with the phasors."""
+    per_term = {"unpolarised": 8, "common": 32, "per_kind": 64}[name] * (3 if is_tensor else 1)
+    roof = "tensor cores" if is_tensor else "float32"
+
+    def task(stations: list[int]) -> Iterator[Row]:
+        kernels, tensor_cores = kernel_modules()
+        for n_stations in stations:
+            case = Case(n_stations, max(4, min(64, 24 * 512**2 // n_stations**2)))
+            product = getattr(tensor_cores if is_tensor else kernels, name)
+            factors = case.factors[name]
+
+            def alone(case: Case = case, product: Any = product, factors: Any = factors) -> None:
+                product(case.phasors, *factors, case.index, case.out)
+
+            def whole(case: Case = case, alone: Callable[[], None] = alone) -> None:
+                kernels.phasors(*case.geometry, case.phasors)
+                alone()
+
+            error = case.error(name, whole)
+            work = case.n_baselines * N_TERMS * case.n_dumps
+            for what, action in (("product", alone), ("phasors and product", whole)):
+                rate = work / median_seconds(action)
+                label = f"{n_stations} stations, {case.n_dumps} dumps, {what}"
+                row = {"case": label, "rate": rate, "unit": "baselines·sources·times/s", "roof": roof, "error": error}
+                yield {**row, "per_second": rate * per_term}
+
+    return task
+
+
+def phasors(stations: list[int]) -> Iterator[Row]:
+    """Measure the phasors alone; their bytes are what is written."""
+    kernels = kernel_modules()[0]
+    for n_stations in stations:
+        case = Case(n_stations, 16)
+        seconds = median_seconds(partial(kernels.phasors, *case.geometry, case.phasors))
+        made = case.phasors.size / 2
+        row = {"case": f"{n_stations} stations", "rate": made / seconds, "unit": "phasors/s", "roof": "memory"}
+        yield {**row, "per_second": 8 * made / seconds}
+
+
+def averages(stations: list[int]) -> Iterator[Row]:
+    """Measure `accumulate`: visibilities read, sums and weights read and written."""
+    from numba import cuda
+
+    kernels = kernel_modules()[0]
+    for n_stations in stations:
+        n = n_stations * (n_stations - 1) // 2
+        shape = (16, n, 4)
+        vis, sums = (cuda.to_device(np.zeros(shape, np.complex64)) for _ in range(2))
+        weights, counts = cuda.to_device(np.ones(n, np.float32)), cuda.to_device(np.zeros((16, n), np.float32))
+        arrays = (vis, weights, sums, counts)
+        seconds = median_seconds(partial(kernels.accumulate, *arrays))
+        moved = 16 * n * (3 * 32 + 2 * 4) / seconds
+        yield {"case": f"{n_stations} stations", "per_second": moved, "unit": "B/s", "roof": "memory"}
+
+
+def gaussians(stations: list[int]) -> Iterator[Row]:
+    """Measure Gaussians of stations alike, 64 terms."""
+    from numba import cuda
+
+    kernels = kernel_modules()[0]
+    for n_stations in stations:
+        case, n_terms = Case(n_stations, 1), 64
+        waves = cuda.to_device(np.ones((2, n_terms, n_stations), np.float32))
+        form = cuda.to_device(np.tile([1e-9, 0.0, 1e-9], (n_terms, 1)))
+        none = cuda.to_device(np.zeros((0, 1, 2, 2), np.complex64))
+        rest = (cuda.to_device(np.ones((n_terms, 4), np.float32)), form, cuda.to_device(np.zeros(n_terms, np.int32)))
+        uvw = cuda.to_device(case.uvw)
+        sources = cuda.to_device(case.source[:n_terms])
+        arguments = (waves, none, cuda.to_device(case.kind), sources, *rest, uvw, case.index, case.out[0])
+        seconds = median_seconds(partial(kernels.gaussians, *arguments))
+        rate = case.n_baselines * n_terms / seconds
+        yield {"case": f"{n_stations} stations", "rate": rate, "unit": "baselines·sources·times/s"}
+
+
+def array_factors(stations: list[int]) -> Iterator[Row]:
+    """Measure array factors of one kind of station, 256 elements."""
+    from numba import cuda
+
+    kernels = kernel_modules()[0]
+    rng, n_sources = np.random.default_rng(2), 50_000
+    enu, weight = rng.uniform(-19, 19, (256, 3)), np.ones(256, complex)
+    inputs = (enu, weight, np.array([0, 256]), rng.uniform(-1, 1, (n_sources, 3)))
+    arrays: Any = tuple(map(cuda.to_device, inputs))
+    out = cuda.device_array((1, n_sources), np.complex128)
+    seconds = median_seconds(lambda: kernels.array_factors(*arrays, 150e6, out))
+    yield {"case": "256 elements", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
+
+
+def copies(stations: list[int]) -> Iterator[Row]:
+    """Measure copies to the host: waited for, sent to locked memory, and sent while a product runs."""
+    from pipeline.parallel.device import open_device
+
+    kernels, device = kernel_modules()[0], open_device("cuda", "mixed", 0, 1)
+    case = Case(max(stations), 16)
+    out, other = np.empty(case.out.shape, np.complex64), device.empty(case.out.shape, np.complex64)
+
+    def send() -> None:
+        device.send(case.out, out)
+        device.wait_for_sends()
+
+    def predict() -> None:
+        kernels.unpolarised(case.phasors, *case.factors["unpolarised"], case.index, other)
+
+    def both() -> None:
+        device.send(case.out, out)
+        predict()
+        device.wait_for_sends()
+
+    kernels.phasors(*case.geometry, case.phasors)
+    for name, action in (("waited for", lambda: device.download(case.out, out)), ("sent", send)):
+        yield {"case": name, "rate": out.nbytes / median_seconds(action), "unit": "B/s"}
+    apart, together = median_seconds(send) + median_seconds(predict), median_seconds(both)
+    yield {"case": "sent beside a product", "rate": apart / together, "unit": "times as fast as one after the other"}
+
+
+def roofs(stations: list[int]) -> Iterator[Row]:
+    """Measure what the device does at most: float32, tensor cores as the products use them, memory."""
+    from numba import cuda
+
+    from kernels.cuda import probes
+
+    n_blocks = 8 * cuda.get_current_device().MULTIPROCESSOR_COUNT
+    out = cuda.device_array(n_blocks * 256, np.float32)
+    for name, kernel in (("float32", probes.multiply_adds), ("tensor cores", probes.matrix_products)):
+        if name == "float32" or cuda.get_current_device().compute_capability >= (8, 0):
+            work = kernel(n_blocks, 2000, out)
+            seconds = median_seconds(partial(kernel, n_blocks, 2000, out))
+            yield {"name": name, "per_second": work / seconds, "unit": "flop/s"}
+    source, target = (cuda.device_array(1 << 28, np.float32) for _ in range(2))
+    seconds = median_seconds(lambda: target.copy_to_device(source))
+    yield {"name": "memory", "per_second": 2 * source.nbytes / seconds, "unit": "B/s"}
+
+
+TASKS: dict[str, Callable[[list[int]], Iterator[Row]]] = {
+    "roofs": roofs,
+    "unpolarised": products("unpolarised", False),
+    "unpolarised, tensor cores": products("unpolarised", True),
+    "common": products("common", False),
+    "common, tensor cores": products("common", True),
+    "per_kind, all differ": products("per_kind", False),
+    "per_kind, all differ, tensor cores": products("per_kind", True),
+    "phasors": phasors,
+    "accumulate": averages,
+    "gaussians": gaussians,
+    "array_factors": array_factors,
+    "copies": copies,
+}
