@@ -44,7 +44,7 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
-    """Visibilities where all stations share one response; see `products.common`. Phasors are below 10."""
+    """Visibilities where all stations share one response; see `products.common`. Phasors are below 7."""
     largest = _largest_of(coherency)
     _launch(_common, (phasors, coherency), largest, phasors.shape[1], 4, baseline_index, out)
 
