@@ -1,7 +1,7 @@
 """The kernels of `kernels.cuda`, with products on the tensor cores: float32 phasors, compute capability 8.0 or more."""
 
 from kernels.cuda.averages import accumulate
-from kernels.cuda.beams import array_factors, scale
+from kernels.cuda.beams import array_factors, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import gaussians
 from kernels.cuda.phasors import phasors
@@ -14,6 +14,7 @@ __all__ = [
     "array_factors",
     "common",
     "gaussians",
+    "interpolate",
     "per_kind",
     "phase_screen",
     "phasors",

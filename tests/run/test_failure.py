@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from pipeline.dataset.reader import open_dataset
 from pipeline.errors import DatasetError
+
+ROOT = Path(__file__).parents[2]
 
 RUN_WITHOUT_ROOM = """
 import resource, sys

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+
+ROOT = Path(__file__).parents[2]
 
 PEAK = """
 import json, os, re, sys
@@ -87,7 +89,7 @@ FEW_BASELINES = {"array": "ska-low-aa2", "baselines": {"max": "300 m"}}
     [
         (CORE, 32, {"compute": {"precision": "double"}}),
         (CORE, 24, {"averaging": {"node": 1, "group": 4}}),
-        (CORE, 24, {"compute": {"route": "nufft", "smearing": "none"}}),
+        (CORE, 96, {"compute": {"route": "nufft", "smearing": "none"}}),
         (CORE, 32, {"ionosphere": {"kolmogorov": {"seed": 1, "r0": "10 km"}}, "gains": {"seed": 1}}),
         ({**FEW_BASELINES, "station": DIPOLES}, 8, {"sky": population("10 deg", "100 mJy")}),
         (FEW_BASELINES, 4, {"sky": population("60 deg", "25 mJy")}),
