@@ -186,9 +186,10 @@ def array_factors(stations: list[int]) -> Iterator[Row]:
     enu, weight = rng.uniform(-19, 19, (256, 3)), np.ones(256, complex)
     inputs = (enu, weight, np.array([0, 256]), rng.uniform(-1, 1, (n_sources, 3)))
     arrays: Any = tuple(map(cuda.to_device, inputs))
-    out = cuda.device_array((1, n_sources), np.complex128)
-    seconds = median_seconds(lambda: kernels.array_factors(*arrays, 150e6, out))
-    yield {"case": "256 elements", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
+    for dtype in ("complex64", "complex128"):
+        out = cuda.device_array((1, n_sources), dtype)
+        seconds = median_seconds(partial(kernels.array_factors, *arrays, 150e6, out))
+        yield {"case": f"256 elements, {dtype}", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
 
 
 def copies(stations: list[int]) -> Iterator[Row]:

@@ -117,14 +117,16 @@ def other_kernels() -> list[Kernel]:
 
     f8, i4, u8, c16 = types.float64, types.int32, types.uint64, types.complex128
     pairs, place = array(i4, 2), types.UniTuple(f8, 4)
-    factors_args = (array(c16, 1), array(types.int64, 1), array(f8, 2), f8, array(c16, 2))
-    found = [Kernel("array_factors", beams._array_factors, (array(f8, 2), *factors_args), 256)]
+    elements = (array(f8, 2), array(c16, 1), array(types.int64, 1), array(f8, 2), f8)
+    found = []
     for precision, real, cplx in (("float32", types.float32, types.complex64), ("float64", f8, c16)):
         is_single = precision == "float32"
         vis, waves, weight = array(cplx, 2), array(real, 3), array(types.float32, 1)
         make = _phasors_single if is_single else _phasors_double
+        factors = beams._array_factors_single if is_single else beams._array_factors_double
         for name, function, signature in (
             ("phasors", make, (array(f8, 3), array(i4, 1), array(f8, 2), array(f8, 1), waves)),
+            ("array_factors", factors, (*elements, array(cplx, 2))),
             ("scale", beams._scale, (array(cplx, 2), array(i4, 1), array(i4, 1), waves)),
             ("accumulate", averages._accumulate, (vis, weight, array(types.complex64, 2), weight)),
             ("add_noise", corruptions._add_noise, (pairs, array(f8, 1), u8, u8, u8, vis)),

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from comparison.case import Case, load
-from pipeline.observation.stations.base import Complex128, Directions, Rates, StationResponse
+from pipeline.observation.stations.base import Complex, Directions, Rates, StationResponse
 
 
 class SeveralTypes(StationResponse):
@@ -47,13 +47,15 @@ class SeveralTypes(StationResponse):
         rates = [response.rates(low_hz, high_hz, farthest) for response in self._responses]
         return Rates(max(rate.per_radian for rate in rates), max(rate.per_hz for rate in rates))
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex:
         """Evaluate all of them."""
         return np.concatenate(
-            [self._one(response.respond(directions, frequency_hz, kernels)) for response in self._responses]
+            [self._one(response.respond(directions, frequency_hz, kernels, dtype)) for response in self._responses]
         )
 
-    def _one(self, response: Complex128) -> Complex128:
+    def _one(self, response: Complex) -> Complex:
         if response.ndim == 4 or self.is_scalar:
             return response
         return response[..., np.newaxis, np.newaxis] * np.eye(2)

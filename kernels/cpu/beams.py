@@ -16,6 +16,9 @@ Array = NDArray[Any]
 # Sources that stand in vectors while elements follow one another.
 _SOURCES = 64
 
+# Elements that are added up in float32.
+_ELEMENTS = 16
+
 # Terms that a thread takes at a time: a cache line of responses, which lie source by source.
 _TERMS = 8
 
@@ -25,6 +28,7 @@ _VALUES = 4096
 # Compiled into their callers, which are cached.
 _turns_of_path = njit(bodies.turns_of_path, fastmath={"contract"})
 _nearest_quarter = njit(bodies.nearest_quarter)
+_cos_sin_single = njit(bodies.cos_sin_single, fastmath={"contract"})
 _cos_sin_double = njit(bodies.cos_sin_double, fastmath={"contract"})
 
 
@@ -50,9 +54,10 @@ def array_factors(
     frequency_hz
         Frequency, Hz.
     out
-        (kind, source) complex128.
+        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
     """
-    _array_factors(element_enu, weight, first, offset, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, out)
+    kernel = _array_factors_single if out.dtype == np.complex64 else _array_factors_double
+    kernel(element_enu, weight, first, offset, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -91,10 +96,10 @@ def interpolate(values: Array, weights: Array, out: Array) -> None:
 
 
 @njit(parallel=True, **OPTIONS)
-def _array_factors(
+def _array_factors_double(
     element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
 ) -> None:
-    """Sum over elements in order, a block of sources at a time in vectors."""
+    """Sum over elements in order, a block of sources at a time in vectors, in float64."""
     n_sources, n_kinds = out.shape[1], out.shape[0]
     n_blocks = (n_sources + _SOURCES - 1) // _SOURCES
     for task in prange(n_kinds * n_blocks):
@@ -116,6 +121,43 @@ def _array_factors(
                 sums[_SOURCES + s] += re * sine + im * cosine
         for s in range(n):
             out[k, s0 + s] = complex(sums[s], sums[_SOURCES + s]) / (first[k + 1] - first[k])
+
+
+@njit(parallel=True, **OPTIONS)
+def _array_factors_single(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+) -> None:
+    """Do the same with float64 phases, and sums of a few elements in float32; two loops, each with vectors of one."""
+    n_sources, n_kinds = out.shape[1], out.shape[0]
+    n_blocks = (n_sources + _SOURCES - 1) // _SOURCES
+    for task in prange(n_kinds * n_blocks):
+        k, s0 = task // n_blocks, task % n_blocks * _SOURCES
+        n = min(_SOURCES, n_sources - s0)
+        towards, sums = np.zeros(3 * _SOURCES), np.zeros(2 * _SOURCES)
+        rest, quarter = np.zeros(_SOURCES, np.float32), np.zeros(_SOURCES, np.float32)
+        some = np.zeros(2 * _SOURCES, np.float32)
+        for s in range(n):
+            for axis in range(3):
+                towards[axis * _SOURCES + s] = turns_per_m * offset[s0 + s, axis]
+        for e0 in range(first[k], first[k + 1], _ELEMENTS):
+            some[:] = 0
+            for e in range(e0, min(e0 + _ELEMENTS, first[k + 1])):
+                x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
+                re, im = np.float32(weight[e].real), np.float32(weight[e].imag)
+                for s in range(_SOURCES):
+                    east, north, up = towards[s], towards[_SOURCES + s], towards[2 * _SOURCES + s]
+                    turns = _turns_of_path(x, y, z, east, north, up, 1.0)
+                    nearest = _nearest_quarter(turns)
+                    rest[s], quarter[s] = np.float32(turns - 0.25 * nearest), np.float32(nearest)
+                for s in range(_SOURCES):
+                    cosine, sine = _cos_sin_single(rest[s], quarter[s])
+                    some[s] += re * cosine - im * sine
+                    some[_SOURCES + s] += re * sine + im * cosine
+            for s in range(2 * _SOURCES):
+                sums[s] += some[s]
+        n_elements = first[k + 1] - first[k]
+        for s in range(n):
+            out[k, s0 + s] = complex(sums[s] / n_elements, sums[_SOURCES + s] / n_elements)
 
 
 @njit(parallel=True, **OPTIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from kernels import bodies
@@ -13,6 +14,7 @@ Array = Any
 
 _turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
 _nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
+_cos_sin_single = cuda.jit(bodies.cos_sin_single, device=True)
 _cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
 
 
@@ -38,11 +40,12 @@ def array_factors(
     frequency_hz
         Frequency, Hz.
     out
-        (kind, source) complex128.
+        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
     """
     if out.size:
         turns_per_m = frequency_hz / bodies.SPEED_OF_LIGHT_M_S
-        _array_factors[blocks(out.size), THREADS](element_enu, weight, first, offset, turns_per_m, out)
+        kernel = _array_factors_single if out.dtype == np.complex64 else _array_factors_double
+        kernel[blocks(out.size), THREADS](element_enu, weight, first, offset, turns_per_m, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -84,7 +87,7 @@ def interpolate(values: Array, weights: Array, out: Array) -> None:
 
 
 @cuda.jit
-def _array_factors(
+def _array_factors_double(
     element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
 ) -> None:
     n_sources = out.shape[1]
@@ -96,6 +99,25 @@ def _array_factors(
             turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
             quarter = _nearest_quarter(turns)
             cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
+            re += weight[e].real * cosine - weight[e].imag * sine
+            im += weight[e].real * sine + weight[e].imag * cosine
+        out[k, s] = complex(re / n_elements, im / n_elements)
+
+
+@cuda.jit
+def _array_factors_single(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+) -> None:
+    """Do the same with cosines and sines in float32: they are most of the arithmetic."""
+    n_sources = out.shape[1]
+    for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
+        k, s = task // n_sources, task % n_sources
+        re, im, n_elements = 0.0, 0.0, first[k + 1] - first[k]
+        for e in range(first[k], first[k + 1]):
+            x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
+            turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
+            quarter = _nearest_quarter(turns)
+            cosine, sine = _cos_sin_single(np.float32(turns - 0.25 * quarter), np.float32(quarter))
             re += weight[e].real * cosine - weight[e].imag * sine
             im += weight[e].real * sine + weight[e].imag * cosine
         out[k, s] = complex(re / n_elements, im / n_elements)

@@ -34,7 +34,7 @@ def array_factors(
     frequency_hz
         Frequency, Hz.
     out
-        (kind, source) complex128.
+        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
     """
     turns = (frequency_hz / SPEED_OF_LIGHT_M_S) * (element_enu @ offset.T)
     response = weight[:, None] * np.exp(2j * np.pi * (turns - np.rint(turns)))

@@ -82,7 +82,7 @@ STAGES: dict[str, dict[str, Work]] = {
     "write": {"band": CALL, "step": CALL, "byte": CALL},
     # Kernels, on the device or on all threads of the rank.
     "phasors": {"term-station": Work(flops=25, flops_double=10, reals=2), "call": CALL},
-    "array factors": {"element-source": Work(flops_double=45), "call": CALL},
+    "array factors": {"element-source": Work(flops=30, flops_double=15), "call": CALL},
     "interpolate": {"value": Work(flops=16, reals=10), "call": CALL},
     "scale": {"term-station": Work(flops=6, reals=6), "call": CALL},
     "screen": {"term-station": Work(flops=30, flops_double=30, reals=4), "call": CALL},

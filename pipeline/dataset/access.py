@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipeline.dataset.manifest import read_manifest
 from pipeline.dataset.room import Room
 from pipeline.dataset.schema import CHECKS, VARIABLES, BandHeader, Block
 from pipeline.dataset.select import Indices
-from pipeline.dataset.source import LEAST_BYTES, REMEDY
+from pipeline.dataset.source import REMEDY, missing_files
 from pipeline.dataset.step import Part, begin_block, read_block
 from pipeline.dataset.storage import adios_reason
 from pipeline.errors import CorruptError, DatasetError, IncompleteError
@@ -26,31 +25,6 @@ Result = TypeVar("Result")
 
 CUT_SHORT = ("read size", "could not be found", "couldn't open file", "No such file", "not contained enough data")
 """What ADIOS2 says when bytes are missing; all else it says is about bytes that are wrong."""
-
-
-def check_files(band: Path) -> None:
-    """Raise IncompleteError if metadata of a band are missing or cut short, for which ADIOS2 waits, or crashes.
-
-    Notes
-    -----
-    ``mmd.0`` is a list of records: two uint64, the lengths of a name and of a description, and these two.
-    """
-    short = [name for name, least in LEAST_BYTES.items() if _size(band / name) < least]
-    if not short and not _ends_with_a_record(band / "mmd.0"):
-        short = ["mmd.0"]
-    if short:
-        raise IncompleteError(f"{band}: {' and '.join(short)} missing or cut short; {REMEDY}")
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else -1
-
-
-def _ends_with_a_record(file: Path) -> bool:
-    content, at = file.read_bytes(), 0
-    while at + 16 <= len(content):
-        at += 16 + sum(struct.unpack_from("<QQ", content, at))
-    return at == len(content) > 0
 
 
 class BandAccess:
@@ -173,7 +147,9 @@ class BandAccess:
             self._engine = self._header = None
             if not self._path.is_dir():
                 raise IncompleteError(f"{self._path}: band {self._entry.index} is missing; {REMEDY}")
-            check_files(self._path)
+            missing = missing_files(self._path)
+            if missing:
+                raise IncompleteError(f"{self._path}: {' and '.join(missing)} missing or cut short; {REMEDY}")
             engine = self._guarded(self._open)
             header = self._guarded(lambda: self._checked_header(engine))
             self._edges = self._guarded(lambda: self._checked_edges(engine, header))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, TypeVar
 from pipeline.dataset.storage import Writing, adios_reason, who_writes
 from pipeline.errors import CorruptError, DatasetError, IncompleteError, TimedOutError, WriterDiedError
 
-LEAST_BYTES = {"md.idx": 64, "md.0": 0, "mmd.0": 0}
-"""What BP5 makes when it opens an output; ADIOS2 waits 10 s for one that is missing."""
+_LEAST_BYTES = {"md.idx": 64, "md.0": 0, "mmd.0": 1}
+"""What BP5 has written when the first step is whole."""
 
 REMEDY = "copy the dataset again with all its files, or run the observation again"
 
@@ -146,7 +147,7 @@ class FileSource(Source):
     def _open(self) -> bool:
         import adios2
 
-        if self._missing_files():
+        if missing_files(self.path):
             return False
         self.io = adios2.Adios().declare_io("band")
         self.io.set_engine("BP5")
@@ -156,9 +157,6 @@ class FileSource(Source):
         self.io.set_parameters({"OpenTimeoutSecs": "0", "Threads": "1"})
         self.engine = self.guarded(lambda: self.io.open(str(self.path), adios2.Mode.Read))
         return True
-
-    def _missing_files(self) -> list[str]:
-        return [name for name, least in LEAST_BYTES.items() if _size(self.path / name) < least]
 
     def _never(self, writing: Writing, who: str) -> DatasetError | None:
         if writing is Writing.DEAD:
@@ -172,8 +170,9 @@ class FileSource(Source):
             if self._may_come:
                 return run_died(self.path, self.path.parent)
             return IncompleteError(f"{self.path}: band {self._index} is missing; {REMEDY}")
-        if self._missing_files():
-            return IncompleteError(f"{self.path}: {' and '.join(self._missing_files())} missing or cut short; {REMEDY}")
+        missing = missing_files(self.path)
+        if missing:
+            return IncompleteError(f"{self.path}: {' and '.join(missing)} missing or cut short; {REMEDY}")
         return IncompleteError(
             f"{self.path}: after {self.next_dump} dumps it stops without an end: the copy or the run was cut "
             f"short; {REMEDY}"
@@ -200,8 +199,28 @@ def run_died(path: Path, folder: Path) -> WriterDiedError | None:
     return None
 
 
+def missing_files(band: Path) -> list[str]:
+    """Return the names of metadata that are missing or cut short, for which ADIOS2 would wait, or crash.
+
+    Parameters
+    ----------
+    band : Path
+        A BP5 output.
+    """
+    short = [name for name, least in _LEAST_BYTES.items() if _size(band / name) < least]
+    return short or [name for name in ("mmd.0",) if not _ends_with_a_record(band / name)]
+
+
 def _size(file: Path) -> int:
     try:
         return file.stat().st_size
     except OSError:
         return -1
+
+
+def _ends_with_a_record(file: Path) -> bool:
+    """Tell whether a list of records is whole: two uint64, the lengths of a name and of a description, and these."""
+    content, at = file.read_bytes(), 0
+    while at + 16 <= len(content):
+        at += 16 + sum(struct.unpack_from("<QQ", content, at))
+    return at == len(content)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendEntrypoint
 from xarray.core import indexing
 
-from pipeline.dataset.access import BandAccess, check_files
+from pipeline.dataset.access import BandAccess
 from pipeline.dataset.reader import Dataset, open_dataset
 from pipeline.dataset.schema import BandHeader
 from pipeline.dataset.xarray_arrays import BandPart, BaselineUvw, StepArray, band_part
@@ -121,9 +121,6 @@ def _chosen(dataset: Dataset, bands: Iterable[int] | None) -> list[int]:
 def _headers(dataset: Dataset, chosen: Sequence[int]) -> list[BandHeader]:
     headers = []
     for index in chosen:
-        path = dataset.path / dataset.manifest.bands[index].path
-        if path.is_dir():
-            check_files(path)
         with dataset.band(index, variables=()) as band:
             headers.append(band.header)
         for name in SAME:

@@ -130,7 +130,8 @@ class Responses:
         # Finding north costs three times as much as finding the source.
         north = np.full_like(enu, np.nan) if self._response.is_scalar else moment.north(sources)
         directions = Directions(enu, north, moment.uvw_axes[2])
-        return self._response.respond(directions, frequency_hz, self._kernels).astype(self._dtype, copy=False)
+        response = self._response.respond(directions, frequency_hz, self._kernels, self._dtype)
+        return response.astype(self._dtype, copy=False)
 
     def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Complex]:
         """Return which sources are up at all moments of a cell, and the responses to them, (moment, kind, …)."""

@@ -207,13 +207,14 @@ def test_gaussians(precision: str, n_kinds: int, n_terms: int) -> None:
 
 
 @on_gpu_or_simulator
-def test_array_factors() -> None:
+@pytest.mark.parametrize(("dtype", "error"), [(np.complex128, 1e-12), (np.complex64, 3e-7)])
+def test_array_factors(dtype: Any, error: float) -> None:
     rng, first = np.random.default_rng(4), np.array([0, 5, 6])
     enu, weight = rng.uniform(-19, 19, (6, 3)), rng.normal(size=(6, 2)) @ [1, 1j]
-    offset, out = rng.uniform(-1, 1, (7, 3)), cuda.to_device(np.full((2, 7), np.nan + 0j))
+    offset, out = rng.uniform(-1, 1, (7, 3)), cuda.to_device(np.full((2, 7), np.nan, dtype))
     kernels.array_factors(*map(cuda.to_device, (enu, weight, first, offset)), 350e6, out)
     each = weight[:, None] * np.exp(2j * np.pi * 350e6 / 299792458 * (enu @ offset.T))
-    assert np.abs(to_host(out) - [each[:5].mean(axis=0), each[5]]).max() <= 1e-12 * np.abs(weight).max()
+    assert np.abs(to_host(out) - [each[:5].mean(axis=0), each[5]]).max() <= error * np.abs(weight).max()
 
 
 @on_gpu_or_simulator

@@ -70,7 +70,9 @@ def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: 
 @pytest.mark.parametrize(
     ("counts", "n_sources"), [((1,), 1), ((256,), 131), ((7, 1, 33), 67), ((3, 4), 64), ((2, 2), 0)]
 )
-def test_array_factors(module: ModuleType, counts: tuple[int, ...], n_sources: int) -> None:
+@pytest.mark.parametrize(("dtype", "bound"), [(np.complex128, 2e-13), (np.complex64, 3e-7)])
+def test_array_factors(module: ModuleType, counts: tuple[int, ...], n_sources: int, dtype: Any, bound: float) -> None:
+    """Of 60 turns float64 keeps 1e-14; float32 is that of sines and of sums of some elements."""
     rng, first = np.random.default_rng(4), np.concatenate([[0], np.cumsum(counts)])
     enu, weight = rng.uniform(-19, 19, (first[-1], 3)), rng.normal(size=(first[-1], 2)) @ [1, 1j]
     offset = rng.uniform(-1, 1, (n_sources, 3))
@@ -78,9 +80,9 @@ def test_array_factors(module: ModuleType, counts: tuple[int, ...], n_sources: i
     results = []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
-        results.append(np.full((len(counts), n_sources), np.nan + 1j * np.nan))
+        results.append(np.full((len(counts), n_sources), np.nan, dtype))
         module.array_factors(enu, weight, first, offset, 350e6, results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
     error = np.abs(results[0] - array_factors(enu, weight, first, offset, 350e6))
     scale = np.array([np.abs(weight[a:b]).mean() for a, b in itertools.pairwise(first)])
-    assert (error <= 2e-13 * scale[:, None]).all()  # 60 turns in float64 keep 1e-14 turns
+    assert (error <= bound * scale[:, None]).all()

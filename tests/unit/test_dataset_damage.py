@@ -73,6 +73,14 @@ def test_index_cut_within_its_head(path, keep):
     assert_only_band_1_is_wrong(path, IncompleteError, "md.idx missing or cut short")
 
 
+@pytest.mark.parametrize("keep", [0, 1, 63, 300, -20, -1])
+def test_descriptions_cut_short(path, keep):
+    """ADIOS2 reads beyond what it has, and crashes."""
+    descriptions = path / BAND / "mmd.0"
+    descriptions.write_bytes(descriptions.read_bytes()[:keep])
+    assert_only_band_1_is_wrong(path, IncompleteError, "mmd.0 missing or cut short")
+
+
 def test_index_cut_before_the_last_step(path):
     index = path / BAND / "md.idx"
     index.write_bytes(index.read_bytes()[:-20])

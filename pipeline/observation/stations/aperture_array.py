@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kernels.bodies import SPEED_OF_LIGHT_M_S
 from pipeline.observation.stations.base import (
-    Complex128,
+    Complex,
     Directions,
     Float64,
     Rates,
@@ -66,13 +67,21 @@ class ApertureArray(StationResponse):
         element = self._element.rates(low_hz, high_hz)
         return Rates(turning_rate(per_hz * high_hz) + element.per_radian, per_hz + element.per_hz)
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
-        """Evaluate the responses: (kind, source) or (kind, source, 2, 2) complex128."""
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex:
+        """Evaluate the responses: (kind, source) or (kind, source, 2, 2) of `dtype`."""
         offset = directions.enu - directions.pointing
-        factor = np.empty((self.n_kinds, len(offset)), np.complex128)
+        factor: Complex = np.empty((self.n_kinds, len(offset)), dtype)
         kernels.array_factors(self._element_enu, self._weight, self._first, offset, frequency_hz, factor)
-        element = self._element.respond(directions, frequency_hz, kernels)
-        response: Complex128 = factor * element if self.is_scalar else factor[:, :, None, None] * element
+        element = self._element.respond(directions, frequency_hz, kernels).astype(dtype, copy=False)
+        if self.is_scalar:
+            factor *= element
+            return factor
+        response = np.empty((*factor.shape, 2, 2), dtype)
+        # Number by number: NumPy's innermost loop is then one over sources, not one over two columns.
+        for feed, field in np.ndindex(2, 2):
+            np.multiply(factor, element[:, :, feed, field], out=response[:, :, feed, field])
         return response
 
 

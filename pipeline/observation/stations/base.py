@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complexfloating[Any, Any]]
 Complex128 = npt.NDArray[np.complex128]
 
 
@@ -108,7 +109,9 @@ class StationResponse(ABC):
         """
 
     @abstractmethod
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex:
         """Evaluate the responses of all kinds.
 
         Parameters
@@ -119,9 +122,11 @@ class StationResponse(ABC):
             Frequency, Hz.
         kernels
             The module of kernels (`kernels.reference` or `kernels.cpu`) to do large sums with.
+        dtype
+            Of large sums: complex64 where that is what responses are multiplied with.
 
         Returns
         -------
-        (kind, source) complex128 if `is_scalar`, else (kind, source, 2, 2) complex128
+        (kind, source) complex if `is_scalar`, else (kind, source, 2, 2) complex, complex128 or `dtype`
             Rows are the feeds X (north) and Y (east), columns the sky's north and east.
         """

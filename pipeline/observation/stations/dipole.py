@@ -110,7 +110,9 @@ class Dipole(StationResponse):
         per_hz = _per_hz(self._ground, low_hz, high_hz) + _per_hz(self._current, low_hz, high_hz)
         return Rates(1.0 + ground + current, per_hz)
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex128:
         """Evaluate the responses, (1, source, 2, 2) complex128."""
         east = np.cross(directions.north, directions.enu)
         sky = np.stack([directions.north, east], axis=-1)

@@ -43,7 +43,9 @@ class Isotropic(StationResponse):
         """Bound how fast the responses change: not at all."""
         return Rates(0.0, 0.0)
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex128:
         """Evaluate the responses, (1, source) complex128: one."""
         return np.ones((1, len(directions.enu)), np.complex128)
 
@@ -88,7 +90,9 @@ class Gaussian(StationResponse):
         per_radian = 0.0 if follows else turning_rate(3.0**0.25 * high_hz / self._sigma_rad_hz)
         return Rates(per_radian, x_square * math.exp(-x_square / 2.0) / low_hz)
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex128:
         """Evaluate the responses, (1, source) complex128."""
         # From the chord, as the cosine would lose half the digits near the centre.
         theta = 2.0 * np.arcsin(np.minimum(_chord(directions, self._pointing) / 2.0, 1.0))
@@ -135,7 +139,9 @@ class Airy(StationResponse):
         per_radian = 0.0 if follows else turning_rate(8.0**-0.25 * x_largest)
         return Rates(per_radian, min(x_reached**2 / 4.0, _LARGEST_TWICE_J2) / low_hz)
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex128:
         """Evaluate the responses, (1, source) complex128."""
         from scipy.special import j1
 

@@ -102,7 +102,9 @@ class TabulatedBeam(StationResponse):
                 per_hz = max(per_hz, change / largest / step_hz)
         return Rates(turning_rate(_ROOM * float(per_radian)), _ROOM * float(per_hz))
 
-    def respond(self, directions: Directions, frequency_hz: float, kernels: Any) -> Complex128:
+    def respond(
+        self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
+    ) -> Complex128:
         """Evaluate the responses, (1, source, 2, 2) complex128."""
         return self._jones(directions, frequency_hz)[None]
 
