@@ -1,10 +1,11 @@
 """What a live stream costs a run, and how soon a reader has a block.
 
-    python benchmarks/live.py [--ranks N] [--dumps N] [--repeat N]
+    python benchmarks/live.py [--sources N] [--dumps N] [--repeat N]
 
-The run is configs/demo.yaml with more dumps: by itself, with a stream that nobody reads, and with one that a reader in
-another process reads whole, with its checksums. The three take turns; the median of the ratios of a turn is shown. The
-reader needs a part of the same cores, which is in the numbers.
+The run is configs/demo.yaml with random sources and more dumps, on one core: by itself, with a stream that nobody
+reads, and with one that `dawnstream image --follow --stream` images on another core. What SST needs in the run's own
+processes, and in those that stream for it, is all on the run's core. The three take turns; the median of the ratios of
+a turn is shown.
 
 Then blocks of the same size are written and streamed at the pace of the telescope, and the reader takes the time from
 the call that hands a block over to the block in its hands, of the stream and of the files.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -24,20 +26,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import run_share
 import yaml
 
 ROOT = Path(__file__).parents[1]
 BLOCK_DUMPS = 4
 PACE_S = 0.25
-
-READER = """
-import sys
-from pathlib import Path
-from pipeline.dataset.follow import wait_for_dataset
-dataset = wait_for_dataset(Path(sys.argv[1]), 300.0, stream=True)
-n_dumps = sum(len(block.dump) for _, block in dataset.blocks(timeout_s=300.0, gaps=True))
-print(n_dumps)
-"""
 
 TAKER = """
 import sys, time
@@ -52,12 +46,9 @@ with band:
 """
 
 
-def observation(folder: Path, name: str, dumps: int, stream: object) -> Path:
-    """Write the demo's configuration with more dumps and this stream; return its path."""
-    config = yaml.safe_load((ROOT / "configs/demo.yaml").read_text())
-    for part in config["sky"]:
-        if "catalogue" in part:
-            part["catalogue"] = str(ROOT / "configs" / part["catalogue"])
+def observation(folder: Path, name: str, sources: int, dumps: int, stream: object) -> Path:
+    """Write the demo's configuration with other sources and dumps, and this stream; return its path."""
+    config = yaml.safe_load(run_share.observation(folder, sources).read_text())
     config["time"]["dumps"] = dumps
     config["output"] = {"path": f"{name}.dawn", "stream": stream}
     path = folder / f"{name}.yaml"
@@ -65,41 +56,43 @@ def observation(folder: Path, name: str, dumps: int, stream: object) -> Path:
     return path
 
 
-def run_seconds(config: Path, ranks: int, is_read: bool) -> tuple[float, int]:
-    """Run an observation, with a reader of its stream if asked; return its seconds, and the dumps that were read."""
+def run_seconds(config: Path, is_imaged: bool = False) -> float:
+    """Run an observation on one core, with an imager of its stream on another if asked; return its seconds."""
     dataset = config.with_suffix(".dawn")
     command = [sys.executable, "-m", "pipeline", "run", str(config), "--progress", "none", "--json"]
     if dataset.exists():
         shutil.rmtree(dataset)
-    reader = None
-    if is_read:
-        reader = subprocess.Popen([sys.executable, "-c", READER, str(dataset)], cwd=ROOT, stdout=subprocess.PIPE)
-    launcher = [str(ROOT / "scripts/mpirun"), "-n", str(ranks)]
-    done = subprocess.run([*launcher, *command], cwd=ROOT, capture_output=True, text=True, check=True)
-    n_read = 0
-    if reader is not None:
-        n_read = int(reader.communicate(timeout=300)[0] or 0)
-    return float(json.loads(done.stdout)["seconds"]), n_read
+    imager = None
+    if is_imaged:
+        words = [sys.executable, "-m", "pipeline", "image", str(dataset), "-o", str(config.with_suffix(".fits"))]
+        words += ["--follow", "--stream", "--overwrite", "--progress", "none"]
+        imager = subprocess.Popen(on_core(1, words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(on_core(0, command), cwd=ROOT, capture_output=True, text=True, check=True)
+    if imager is not None and imager.wait(timeout=300):
+        sys.exit("the imager failed")
+    return float(json.loads(done.stdout)["seconds"])
 
 
-def measure_runs(folder: Path, ranks: int, dumps: int, repeat: int) -> None:
+def on_core(number: int, words: list[str]) -> list[str]:
+    """Return the command that does this on one of the cores there are."""
+    return ["taskset", "-c", str(sorted(os.sched_getaffinity(0))[number]), *words]
+
+
+def measure_runs(folder: Path, sources: int, dumps: int, repeat: int) -> None:
     """Print what a stream adds to a run."""
-    alone = observation(folder, "alone", dumps, None)
-    streamed = observation(folder, "streamed", dumps, {"engine": "sst"})
-    n_dumps = dumps * 4
-    seconds, ratios_unread, ratios_read = [], [], []
+    alone = observation(folder, "alone", sources, dumps, None)
+    streamed = observation(folder, "streamed", sources, dumps, {"engine": "sst"})
+    seconds, ratios_unread, ratios_imaged = [], [], []
     for turn in range(repeat + 1):
-        base, _ = run_seconds(alone, ranks, is_read=False)
-        unread, _ = run_seconds(streamed, ranks, is_read=False)
-        read, n_read = run_seconds(streamed, ranks, is_read=True)
+        base, unread, imaged = run_seconds(alone), run_seconds(streamed), run_seconds(streamed, is_imaged=True)
         if turn > 0:  # kernels are compiled, or read from the cache, in the first
             seconds.append(base)
             ratios_unread.append(unread / base)
-            ratios_read.append(read / base)
-            print(f"alone {base:.2f} s, streamed {unread:.2f} s, streamed and read {read:.2f} s ({n_read}/{n_dumps})")
+            ratios_imaged.append(imaged / base)
+            print(f"alone {base:.2f} s, streamed {unread:.2f} s, streamed and imaged {imaged:.2f} s")
     print(f"run alone                       {statistics.median(seconds):6.2f} s")
     print(f"a stream nobody reads adds      {100 * (statistics.median(ratios_unread) - 1):6.1f} %")
-    print(f"a stream that is read adds      {100 * (statistics.median(ratios_read) - 1):6.1f} %")
+    print(f"a stream that is imaged adds    {100 * (statistics.median(ratios_imaged) - 1):6.1f} %")
 
 
 def measure_delays(folder: Path, n_blocks: int = 20) -> None:
@@ -153,14 +146,14 @@ def _words(seconds: list[float]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--dumps", type=int, default=48)
+    parser.add_argument("--sources", type=int, default=500)
+    parser.add_argument("--dumps", type=int, default=12)
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         measure_delays(folder)
-        measure_runs(folder, arguments.ranks, arguments.dumps, arguments.repeat)
+        measure_runs(folder, arguments.sources, arguments.dumps, arguments.repeat)
 
 
 if __name__ == "__main__":
