@@ -117,25 +117,34 @@ def pack_jones_columns(phasors: Array, responses: Responses, t0: int, t1: int, q
 
 
 @njit(**OPTIONS)
-def scatter_scalar(totals: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array) -> None:
-    """Add the totals of a macro tile to the rows of ``out``."""
+def scatter_scalar(
+    totals: Array, wanted: Array, baseline_index: Array, p0: int, p1: int, q0: int, q1: int, out: Array
+) -> None:
+    """Add the totals of a macro tile to the rows of ``out``, register tile by register tile."""
     n_columns = totals.shape[3] // (2 * TILE_ROWS)
-    for p in range(p0, p1):
-        for q in range(max(p, q0), q1):
-            row = baseline_index[p, q]
-            if row < 0:
+    for i in range(wanted.shape[0]):
+        for j in range(wanted.shape[1]):
+            if not wanted[i, j]:
                 continue
-            xx = total_of(totals[0], n_columns, p - p0, q - q0)
-            if totals.shape[0] == 1:
-                out[row, 0] += xx
-                out[row, 3] += xx
-            else:
-                real_xy = total_of(totals[2], n_columns, p - p0, q - q0)
-                imag_xy = 1j * total_of(totals[3], n_columns, p - p0, q - q0)
-                out[row, 0] += xx
-                out[row, 1] += real_xy + imag_xy
-                out[row, 2] += real_xy - imag_xy
-                out[row, 3] += total_of(totals[1], n_columns, p - p0, q - q0)
+            first_p, first_q = p0 + i * TILE_ROWS, q0 + j * n_columns
+            for p in range(first_p, min(first_p + TILE_ROWS, p1)):
+                re = 2 * (p - first_p) * n_columns - first_q
+                im = re + n_columns
+                for q in range(max(p, first_q), min(first_q + n_columns, q1)):
+                    row = baseline_index[p, q]
+                    if row < 0:
+                        continue
+                    xx = complex(totals[0, i, j, re + q], totals[0, i, j, im + q])
+                    if totals.shape[0] == 1:
+                        out[row, 0] += xx
+                        out[row, 3] += xx
+                    else:
+                        real_xy = complex(totals[2, i, j, re + q], totals[2, i, j, im + q])
+                        imag_xy = 1j * complex(totals[3, i, j, re + q], totals[3, i, j, im + q])
+                        out[row, 0] += xx
+                        out[row, 1] += real_xy + imag_xy
+                        out[row, 2] += real_xy - imag_xy
+                        out[row, 3] += complex(totals[1, i, j, re + q], totals[1, i, j, im + q])
 
 
 @njit(**OPTIONS)

@@ -116,7 +116,7 @@ def _scalar_products(phasors: Array, coefficients: Array, baseline_index: Array,
                 pack_columns(phasors, t0, n_terms, q0, q1, right)
                 for c in range(n_sets):
                     add_block(left[c], right, n_terms, wanted, sums, totals[c])
-            scatter_scalar(totals, baseline_index, p0, p1, q0, q1, out)
+            scatter_scalar(totals, wanted, baseline_index, p0, p1, q0, q1, out)
 
 
 @njit(parallel=True, **OPTIONS)

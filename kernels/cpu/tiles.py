@@ -118,11 +118,13 @@ def wanted_parts(
     wanted
         (row, column) bool, overwritten.
     """
-    wanted[...] = False
-    for p in range(p0, p1):
-        for q in range(max(p, q0), q1):
-            if baseline_index[p, q] >= 0:
-                wanted[(p - p0) // step[0], (q - q0) // step[1]] = True
+    for i in range(wanted.shape[0]):
+        for j in range(wanted.shape[1]):
+            first_p, first_q, kept = p0 + i * step[0], q0 + j * step[1], 0
+            for p in range(first_p, min(first_p + step[0], p1)):
+                for q in range(max(p, first_q), min(first_q + step[1], q1)):
+                    kept += baseline_index[p, q] >= 0
+            wanted[i, j] = kept > 0
 
 
 @njit(**OPTIONS)
