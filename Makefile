@@ -1,6 +1,6 @@
 # Everything runs in .venv, which 'setup' makes; PYTHON=... chooses the Python, RANKS=... the ranks of the demo.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-gpu lint bench bench-gpu adios2-mpi adios2-plain clean
+.PHONY: help setup demo test test-extras test-gpu lint bench bench-gpu adios2-mpi adios2-plain clean
 
 PYTHON ?=
 export PYTHON
@@ -37,6 +37,19 @@ lint: setup  ## ruff, mypy, and the walls between the packages
 test: lint  ## lint, then every test: serial first, then under 1, 2, 3, 4 and 6 MPI ranks
 	$(BIN)/python -m pytest -m "not mpi" tests
 	scripts/test-mpi 1 2 3 4 6
+
+# What needs the extras beams, film and ptx, in an environment of its own, with the MPI of .venv.
+EXTRAS_TESTS := tests/unit/test_stations_uvbeam.py tests/products/test_export_uvh5.py tests/products/test_film.py \
+  tests/kernels/test_ptx_report_on_cuda.py
+
+test-extras: .venv/extras/.ready  ## tests that need pyuvdata, ffmpeg or NVIDIA's compiler
+	LD_LIBRARY_PATH=$(CURDIR)/.venv/lib .venv/extras/bin/python -m pytest $(EXTRAS_TESTS)
+
+.venv/extras/.ready: pyproject.toml | setup
+	@echo "set-up: pyuvdata, ffmpeg and NVIDIA's compiler in .venv/extras"
+	@$(BIN)/python -m venv --clear .venv/extras
+	@.venv/extras/bin/python -m pip install -q -e ".[dev,beams,film,ptx]"
+	@touch $@
 
 bench: .venv/bench/.ready  ## the numbers in the README, measured here
 	@for script in benchmarks/*.py; do \

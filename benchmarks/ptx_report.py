@@ -127,6 +127,7 @@ def other_kernels() -> list[Kernel]:
         for name, function, signature in (
             ("phasors", make, (array(f8, 3), array(i4, 1), array(f8, 2), array(f8, 1), waves)),
             ("array_factors", factors, (*elements, array(cplx, 2))),
+            ("interpolate", beams._interpolate, (array(real, 2), array(real, 1), array(real, 1))),
             ("scale", beams._scale, (array(cplx, 2), array(i4, 1), array(i4, 1), waves)),
             ("accumulate", averages._accumulate, (vis, weight, array(types.complex64, 2), weight)),
             ("add_noise", corruptions._add_noise, (pairs, array(f8, 1), u8, u8, u8, vis)),

@@ -1,4 +1,4 @@
-"""Every CUDA kernel compiled for A100s and H100s: no spills, and as many blocks of threads at once as it is built for.
+"""Every CUDA kernel compiled for V100s, A100s and H100s: no spills, and as many blocks of threads at once as it is built for.
 
 Skipped where NVIDIA's compiler is not installed (the 'ptx' extra).
 """
@@ -22,7 +22,7 @@ def rows(capability: str) -> dict[str, dict[str, Any]]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("capability", ["8.0", "9.0"])
+@pytest.mark.parametrize("capability", ["7.0", "8.0", "9.0"])
 def test_kernels_compile_and_do_not_spill(capability: str) -> None:
     for name, row in rows(capability).items():
         # Sums and what they lost take 128 registers: a few addresses make way for them.
