@@ -1,4 +1,4 @@
-"""Every CUDA kernel compiled for V100s, A100s and H100s: no spills, and as many blocks of threads at once as it is built for.
+"""Every CUDA kernel compiled for V100s, A100s and H100s: no spills, and as many blocks of threads as it is built for.
 
 Skipped where NVIDIA's compiler is not installed (the 'ptx' extra).
 """
