@@ -70,8 +70,9 @@ def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, thr
 
     Notes
     -----
-    Three threads of a rank predict, average and write; the slowest sets the pace. On a CPU they share the cores with
-    the kernels, so that no run is faster than all work spread over all threads.
+    Three threads of a rank predict, average and write; the slowest sets the pace. ADIOS2 keeps the interpreter's lock
+    while it writes, without which no next kernel begins: predicting and writing add up. On a CPU all share the cores
+    with the kernels, so that no run is faster than all work spread over all threads.
     """
     channel = times(count_channel(task), plan.layout.busiest_channels * plan.n_dumps)
     directions = times(count_directions(task), _bands(plan) * plan.n_dumps)
@@ -88,7 +89,7 @@ def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, thr
     spent = kernels * held + transform * at_once + host + average + exchange + write
     predict = kernels + transform + host
     fill = (average + exchange + write) / (_bands(plan) * plan.n_blocks)
-    whole = max(max(predict, average + exchange, write) + fill, spent / threads)
+    whole = max(max(predict + write, average + exchange) + fill, spent / threads)
     hours = whole / 3600
     return RunTime(
         stages={**stages, "transform": transform, **behind, "exchange": exchange},
