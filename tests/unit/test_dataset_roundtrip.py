@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+from pathlib import Path
 
 import adios2
 import dataset_samples as samples
 import numpy as np
 import pytest
 
+from pipeline.dataset.access import BandAccess
 from pipeline.dataset.reader import open_dataset
 from pipeline.dataset.schema import VARIABLE_NAMES, Block, float32_pairs
 from pipeline.dataset.storage import band_name, writer_mark
@@ -42,6 +45,21 @@ def test_blocks_come_back_bit_for_bit(tmp_path):
         for got, want in zip(found, expected, strict=True):
             for name in VARIABLE_NAMES:
                 assert same(getattr(got, name), getattr(want, name)), name
+
+
+def test_readers_leave_nothing_behind(tmp_path):
+    """ADIOS2 writes a profile, named after the process, into /tmp when a reader of BP5 is closed."""
+    path = samples.make(tmp_path / "a.dawn")
+    profile = Path(f"/tmp/{band_name(0)}_{os.getpid():x}_profiling.json")
+    profile.unlink(missing_ok=True)
+    files = len(os.listdir("/proc/self/fd"))
+    with open_dataset(path).band(0) as band:
+        assert len(list(band)) > 0
+    with BandAccess(path, 0) as access:
+        access.read(0, ("vis",))
+    del band, access
+    assert not profile.exists()
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 @pytest.mark.parametrize(("n_channels", "n_stations"), [(3, 5), (1, 2)])
