@@ -27,7 +27,9 @@ def test_kernels_compile_and_do_not_spill(capability: str) -> None:
     for name, row in rows(capability).items():
         # Sums and what they lost take 128 registers: a few addresses make way for them.
         allowed = 128 if name.endswith("tensor cores") else 0
-        assert row.get("spill_bytes", "none") <= allowed, row
+        if capability == "7.0" and row.get("problem") == "tensor cores are used from 8.0 on":
+            continue
+        assert row["spill_bytes"] <= allowed, row
 
 
 @needs_compiler
