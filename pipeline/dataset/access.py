@@ -16,7 +16,7 @@ from pipeline.dataset.manifest import read_manifest
 from pipeline.dataset.room import Room
 from pipeline.dataset.schema import CHECKS, VARIABLES, BandHeader, Block
 from pipeline.dataset.select import Indices
-from pipeline.dataset.source import REMEDY, missing_files
+from pipeline.dataset.source import REMEDY, missing_metadata
 from pipeline.dataset.step import Part, begin_block, read_block
 from pipeline.dataset.storage import adios_reason
 from pipeline.errors import CorruptError, DatasetError, IncompleteError
@@ -145,9 +145,9 @@ class BandAccess:
             self._engine = self._header = None
             if not self._path.is_dir():
                 raise IncompleteError(f"{self._path}: band {self._entry.index} is missing; {REMEDY}")
-            missing = missing_files(self._path)
-            if missing:
-                raise IncompleteError(f"{self._path}: {' and '.join(missing)} missing or cut short; {REMEDY}")
+            missing = missing_metadata(self._path)
+            if missing is not None:
+                raise missing
             engine = self._guarded(self._open)
             header = self._guarded(lambda: self._checked_header(engine))
             self._edges = self._guarded(lambda: self._checked_edges(engine, header))

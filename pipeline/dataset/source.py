@@ -151,7 +151,7 @@ class FileSource(Source):
     def _open(self) -> bool:
         import adios2
 
-        if missing_files(self.path):
+        if missing_metadata(self.path) is not None:
             return False
         self.io = adios2.Adios().declare_io("band")
         self.io.set_engine("BP5")
@@ -174,10 +174,7 @@ class FileSource(Source):
             if self._may_come:
                 return run_died(self.path, self.path.parent)
             return IncompleteError(f"{self.path}: band {self._index} is missing; {REMEDY}")
-        missing = missing_files(self.path)
-        if missing:
-            return IncompleteError(f"{self.path}: {' and '.join(missing)} missing or cut short; {REMEDY}")
-        return IncompleteError(
+        return missing_metadata(self.path) or IncompleteError(
             f"{self.path}: after {self.next_dump} dumps it stops without an end: the copy or the run was cut "
             f"short; {REMEDY}"
         )
@@ -203,8 +200,8 @@ def run_died(path: Path, folder: Path) -> WriterDiedError | None:
     return None
 
 
-def missing_files(band: Path) -> list[str]:
-    """Return the names of metadata that are missing or cut short, for which ADIOS2 would wait, or crash.
+def missing_metadata(band: Path) -> IncompleteError | None:
+    """Return the error for metadata that are missing or cut short, for which ADIOS2 would wait, or crash.
 
     Parameters
     ----------
@@ -212,7 +209,9 @@ def missing_files(band: Path) -> list[str]:
         A BP5 output.
     """
     short = [name for name, least in _LEAST_BYTES.items() if _size(band / name) < least]
-    return short or [name for name in ("mmd.0",) if not _ends_with_a_record(band / name)]
+    if not short and not _ends_with_a_record(band / "mmd.0"):
+        short = ["mmd.0"]
+    return IncompleteError(f"{band}: {' and '.join(short)} missing or cut short; {REMEDY}") if short else None
 
 
 def _size(file: Path) -> int:
