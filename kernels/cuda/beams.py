@@ -86,41 +86,29 @@ def interpolate(values: Array, weights: Array, out: Array) -> None:
         _interpolate[blocks(out.size), THREADS](values, weights, out)
 
 
-@cuda.jit
-def _array_factors_double(
-    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
-) -> None:
-    n_sources = out.shape[1]
-    for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
-        k, s = task // n_sources, task % n_sources
-        re, im, n_elements = 0.0, 0.0, first[k + 1] - first[k]
-        for e in range(first[k], first[k + 1]):
-            x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
-            turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
-            quarter = _nearest_quarter(turns)
-            cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
-            re += weight[e].real * cosine - weight[e].imag * sine
-            im += weight[e].real * sine + weight[e].imag * cosine
-        out[k, s] = complex(re / n_elements, im / n_elements)
+def _array_factors_in(real: Any, cos_sin: Any) -> Any:
+    """Make the kernel with cosines and sines, which are most of the arithmetic, in float32 or float64."""
+
+    @cuda.jit
+    def kernel(element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array) -> None:
+        n_sources = out.shape[1]
+        for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
+            k, s = task // n_sources, task % n_sources
+            re, im, n_elements = 0.0, 0.0, first[k + 1] - first[k]
+            for e in range(first[k], first[k + 1]):
+                x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
+                turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
+                quarter = _nearest_quarter(turns)
+                cosine, sine = cos_sin(real(turns - 0.25 * quarter), real(quarter))
+                re += weight[e].real * cosine - weight[e].imag * sine
+                im += weight[e].real * sine + weight[e].imag * cosine
+            out[k, s] = complex(re / n_elements, im / n_elements)
+
+    return kernel
 
 
-@cuda.jit
-def _array_factors_single(
-    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
-) -> None:
-    """Do the same with cosines and sines in float32: they are most of the arithmetic."""
-    n_sources = out.shape[1]
-    for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
-        k, s = task // n_sources, task % n_sources
-        re, im, n_elements = 0.0, 0.0, first[k + 1] - first[k]
-        for e in range(first[k], first[k + 1]):
-            x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
-            turns = _turns_of_path(x, y, z, offset[s, 0], offset[s, 1], offset[s, 2], turns_per_m)
-            quarter = _nearest_quarter(turns)
-            cosine, sine = _cos_sin_single(np.float32(turns - 0.25 * quarter), np.float32(quarter))
-            re += weight[e].real * cosine - weight[e].imag * sine
-            im += weight[e].real * sine + weight[e].imag * cosine
-        out[k, s] = complex(re / n_elements, im / n_elements)
+_array_factors_single = _array_factors_in(np.float32, _cos_sin_single)
+_array_factors_double = _array_factors_in(np.float64, _cos_sin_double)
 
 
 @cuda.jit
