@@ -95,6 +95,16 @@ def interpolate(values: Array, weights: Array, out: Array) -> None:
     _interpolate(values, weights, out)
 
 
+@njit(**OPTIONS)
+def _turns_towards(offset: Array, turns_per_m: float) -> Array:
+    """Return the turns per metre towards a block of sources, axis by axis; zero where there are fewer."""
+    towards = np.zeros(3 * _SOURCES)
+    for s in range(offset.shape[0]):
+        for axis in range(3):
+            towards[axis * _SOURCES + s] = turns_per_m * offset[s, axis]
+    return towards
+
+
 @njit(parallel=True, **OPTIONS)
 def _array_factors_double(
     element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
@@ -105,10 +115,7 @@ def _array_factors_double(
     for task in prange(n_kinds * n_blocks):
         k, s0 = task // n_blocks, task % n_blocks * _SOURCES
         n = min(_SOURCES, n_sources - s0)
-        towards, sums = np.zeros(3 * _SOURCES), np.zeros(2 * _SOURCES)
-        for s in range(n):
-            for axis in range(3):
-                towards[axis * _SOURCES + s] = turns_per_m * offset[s0 + s, axis]
+        towards, sums = _turns_towards(offset[s0 : s0 + n], turns_per_m), np.zeros(2 * _SOURCES)
         for e in range(first[k], first[k + 1]):
             x, y, z = element_enu[e, 0], element_enu[e, 1], element_enu[e, 2]
             re, im = weight[e].real, weight[e].imag
@@ -133,12 +140,9 @@ def _array_factors_single(
     for task in prange(n_kinds * n_blocks):
         k, s0 = task // n_blocks, task % n_blocks * _SOURCES
         n = min(_SOURCES, n_sources - s0)
-        towards, sums = np.zeros(3 * _SOURCES), np.zeros(2 * _SOURCES)
+        towards, sums = _turns_towards(offset[s0 : s0 + n], turns_per_m), np.zeros(2 * _SOURCES)
         rest, quarter = np.zeros(_SOURCES, np.float32), np.zeros(_SOURCES, np.float32)
         some = np.zeros(2 * _SOURCES, np.float32)
-        for s in range(n):
-            for axis in range(3):
-                towards[axis * _SOURCES + s] = turns_per_m * offset[s0 + s, axis]
         for e0 in range(first[k], first[k + 1], _ELEMENTS):
             some[:] = 0
             for e in range(e0, min(e0 + _ELEMENTS, first[k + 1])):
