@@ -47,15 +47,15 @@ def main() -> None:
     index = np.full((options.stations, options.stations), -1, np.int32)
     index[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
     longest_m = np.linalg.norm(uvw[pairs[:, 0]] - uvw[pairs[:, 1]], axis=1).max()
-    epoch, frequency_hz = np.zeros(options.sources, np.int32), np.full(options.sources, FREQUENCY_HZ)
+    epoch, offset_hz = np.zeros(options.sources, np.int32), np.zeros(options.sources)
     expected = oracle(uvw, lmn, flux_jy, pairs)
     print(f"{options.sources:,} sources, {longest_m / 1e3:.1f} km, {FREQUENCY_HZ / 1e6:.0f} MHz")
     for name, real, cplx in (("mixed", np.float32, np.complex64), ("double", np.float64, np.complex128)):
-        phasors = np.full((2, options.sources, options.stations), np.nan, real)
-        out = np.zeros((len(pairs), 4), cplx)  # the product adds to it
-        cpu.phasors(uvw[None], epoch, lmn, frequency_hz, phasors)
-        cpu.unpolarised(phasors, flux_jy.astype(real), index, out)
-        error = np.abs(out[:, 0] - expected).max() / flux_jy.sum()
+        phasors = np.full((1, 2, options.sources, options.stations), np.nan, real)
+        out = np.zeros((1, len(pairs), 4), cplx)  # the product adds to it
+        cpu.phasors(uvw[None, None], epoch, lmn[None], FREQUENCY_HZ, offset_hz, phasors)
+        cpu.unpolarised(phasors, flux_jy[None].astype(real), index, out)
+        error = np.abs(out[0, :, 0] - expected).max() / flux_jy.sum()
         print(f"{name:8}{float(error):.1e} of the summed flux")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 Row = dict[str, Any]
 N_TERMS, SECONDS = 1024, 0.5
+FREQUENCY_HZ = 150e6
 SPEED_OF_LIGHT_M_S = 299792458.0
 
 
@@ -43,7 +44,9 @@ def median_seconds(action: Callable[[], Any]) -> float:
 
 
 class Case:
-    """Terms of some dumps on the device, and what of them the host needs for the error.
+    """Some dumps of the same terms on the device, and what of them the host needs for the error.
+
+    Every dump has its own places of stations and sources, flux densities and responses.
 
     Parameters
     ----------
@@ -55,23 +58,26 @@ class Case:
         from numba import cuda
 
         rng = np.random.default_rng(n_stations)
-        self.n_stations, self.n_dumps, n_all = n_stations, n_dumps, N_TERMS * n_dumps
+        self.n_stations, self.n_dumps, shape = n_stations, n_dumps, (n_dumps, N_TERMS)
         self.uvw = rng.normal(scale=2e4, size=(n_dumps, n_stations, 3))
-        self.epoch = np.repeat(np.arange(n_dumps, dtype=np.int32), N_TERMS)
-        self.lmn = rng.uniform(-0.5, 0.5, (n_all, 3))
-        self.flux = (10 ** rng.uniform(-3, 4, n_all) * rng.choice([-1.0, 1.0], n_all)).astype(np.float32)
-        self.coherency = (self.flux[:, None] * rng.uniform(-0.5, 0.5, (n_all, 4))).astype(np.float32)
+        self.lmn = rng.uniform(-0.5, 0.5, (*shape, 3))
+        self.flux = (10 ** rng.uniform(-3, 4, shape) * rng.choice([-1.0, 1.0], shape)).astype(np.float32)
+        self.coherency = (self.flux[..., None] * rng.uniform(-0.5, 0.5, (*shape, 4))).astype(np.float32)
         self.kind = np.arange(n_stations, dtype=np.int32)
-        self.source = np.tile(np.arange(N_TERMS, dtype=np.int32), n_dumps)
-        jones = rng.uniform(-0.5, 0.5, (n_stations, N_TERMS, 2, 2, 2)).astype(np.float32)
-        self.jones = jones.view(np.complex64)[..., 0]
+        self.source = np.arange(N_TERMS, dtype=np.int32)
+        self.jones = np.empty((n_dumps, n_stations, N_TERMS, 2, 2), np.complex64)
+        for jones in self.jones:  # one by one: float64 of all would take a gigabyte and more
+            parts = rng.uniform(-0.5, 0.5, (2, *jones.shape))
+            jones.real, jones.imag = parts
         p, q = np.triu_indices(n_stations, 1)
         self.n_baselines = len(p)
         index = np.full((n_stations, n_stations), -1, np.int32)
         index[p, q] = np.arange(len(p))
         self.pairs = np.stack([p, q], axis=1)
-        self.geometry: Any = tuple(map(cuda.to_device, (self.uvw, self.epoch, self.lmn, np.full(n_all, 150e6))))
-        self.phasors = cuda.device_array((2, n_all, n_stations), np.float32)
+        uvw, lmn = cuda.to_device(self.uvw[:, None]), cuda.to_device(self.lmn)
+        epoch, offset_hz = cuda.to_device(np.zeros(N_TERMS, np.int32)), cuda.to_device(np.zeros(N_TERMS))
+        self.geometry: Any = (uvw, epoch, lmn, FREQUENCY_HZ, offset_hz)
+        self.phasors = cuda.device_array((n_dumps, 2, N_TERMS, n_stations), np.float32)
         self.index, self.out = cuda.to_device(index), cuda.device_array((n_dumps, len(p), 4), np.complex64)
         self.factors: dict[str, Any] = {
             "unpolarised": (cuda.to_device(self.flux),),
@@ -85,20 +91,20 @@ class Case:
         self.out.copy_to_device(np.zeros(self.out.shape, np.complex64))
         action()
         rows = rng.permutation(self.n_baselines)[:100]
-        terms = slice(dump * N_TERMS, (dump + 1) * N_TERMS)
         p, q = self.pairs[rows].T
-        turns = 150e6 / SPEED_OF_LIGHT_M_S * np.longdouble(self.uvw[dump, p] - self.uvw[dump, q]) @ self.lmn[terms].T
+        path_m = np.longdouble(self.uvw[dump, p] - self.uvw[dump, q]) @ self.lmn[dump].T
+        turns = FREQUENCY_HZ / SPEED_OF_LIGHT_M_S * path_m
         fringe = np.exp(2j * np.pi * (turns - np.rint(turns)).astype(np.float64))
-        xx, yy, re, im = self.coherency[terms].T.astype(np.float64)
+        xx, yy, re, im = self.coherency[dump].T.astype(np.float64)
         sky = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=1).reshape(-1, 2, 2)
         if name == "unpolarised":
-            sky = self.flux[terms, None, None] * np.eye(2)
+            sky = self.flux[dump, :, None, None] * np.eye(2)
         left = right = np.broadcast_to(np.eye(2), (len(rows), N_TERMS, 2, 2))
         if name == "per_kind":
-            left, right = self.jones[p].astype(np.complex128), self.jones[q].astype(np.complex128)
+            left, right = (self.jones[dump, each].astype(np.complex128) for each in (p, q))
         expected = np.einsum("bt,btij,tjk,btlk->bil", fringe, left, sky, right.conj(), optimize=True).reshape(-1, 4)
         found = self.out.copy_to_host()[dump, rows]
-        return float(np.abs(found - expected).max() / np.abs(self.flux[terms]).sum(dtype=np.float64))
+        return float(np.abs(found - expected).max() / np.abs(self.flux[dump]).sum(dtype=np.float64))
 
 
 def products(name: str, is_tensor: bool) -> Callable[[list[int]], Iterator[Row]]:
@@ -188,7 +194,7 @@ def array_factors(stations: list[int]) -> Iterator[Row]:
     arrays: Any = tuple(map(cuda.to_device, inputs))
     for dtype in ("complex64", "complex128"):
         out = cuda.device_array((1, n_sources), dtype)
-        seconds = median_seconds(partial(kernels.array_factors, *arrays, 150e6, out))
+        seconds = median_seconds(partial(kernels.array_factors, *arrays, FREQUENCY_HZ, out))
         yield {"case": f"256 elements, {dtype}", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
 
 

@@ -30,6 +30,7 @@ LONGITUDE_RAD, LATITUDE_RAD, HEIGHT_M = 2.0379241, -0.4681797, 365.0
 START_MJD, INTEGRATION_S, FREQUENCY_HZ = (61366.0, 0.5), 0.85, 150e6
 PHASE_CENTRE_RAD = (0.0, float(np.radians(-27)))
 ARRAY_RADIUS_M = 1000.0
+BATCH_BYTES = 2_000_000
 
 
 def observation(n_stations: int, n_sources: int, n_times: int) -> dict[str, np.ndarray]:
@@ -81,24 +82,29 @@ class Dawnstream:
         index = np.full((n_stations, n_stations), -1, np.int32)
         index[self._pairs] = np.arange(self._pairs[0].size)
         self._index = self._device.upload(index)
-        self._phasors = self._device.empty((2, n_sources, n_stations), self._device.real)
-        shape = (len(sky["mid_point_s"]), self._pairs[0].size, 4)
+        n_times = len(sky["mid_point_s"])
+        one_bytes = 2 * n_sources * n_stations * np.dtype(self._device.real).itemsize
+        shape: tuple[int, ...] = (max(1, min(n_times, BATCH_BYTES // one_bytes)), 2, n_sources, n_stations)
+        self._phasors = self._device.empty(shape, self._device.real)
+        shape = (n_times, self._pairs[0].size, 4)
         self._visibilities = self._device.empty(shape, self._device.complex)
 
     def predict(self) -> None:
-        """Predict all times."""
+        """Predict all times, as many at once as their phasors allow."""
         moments = self._geometry.moments(np.arange(len(self._visibilities)) + 0.5)
-        kernels = self._device.kernels
-        station_uvw = self._device.upload(np.stack([moment.station_uvw for moment in moments]))
-        self._visibilities[:] = 0
-        for dump, (moment, out) in enumerate(zip(moments, self._visibilities, strict=True)):
-            lmn = moment.lmn()
-            epoch = self._device.upload(np.full(len(lmn), dump, np.int32))
-            frequency_hz = self._device.upload(np.full(len(lmn), FREQUENCY_HZ))
-            stokes_jy = self._sky.stokes_at(FREQUENCY_HZ)
-            intensity = self._device.upload(stokes_jy[:, 0].astype(self._device.real))
-            kernels.phasors(station_uvw, epoch, self._device.upload(lmn), frequency_hz, self._phasors)
-            kernels.unpolarised(self._phasors, intensity, self._index, out)
+        device, kernels, at_once = self._device, self._device.kernels, len(self._phasors)
+        flux_jy = self._sky.stokes_at(FREQUENCY_HZ)[:, 0].astype(device.real)
+        epoch = device.upload(np.zeros(len(flux_jy), np.int32))
+        offset_hz = device.upload(np.zeros(len(flux_jy)))
+        kernels.clear(self._visibilities)
+        for first in range(0, len(moments), at_once):
+            some, out = moments[first : first + at_once], self._visibilities[first : first + at_once]
+            station_uvw = device.upload(np.stack([moment.station_uvw for moment in some])[:, np.newaxis])
+            lmn = device.upload(np.stack([moment.lmn() for moment in some]))
+            intensity = device.upload(np.tile(flux_jy, (len(some), 1)))
+            phasors = self._phasors[: len(some)]
+            kernels.phasors(station_uvw, epoch, lmn, FREQUENCY_HZ, offset_hz, phasors)
+            kernels.unpolarised(phasors, intensity, self._index, out)
 
     def amplitudes(self) -> np.ndarray:
         """Return (time, station, station) of the last prediction, Jy; zero on and below the diagonal."""

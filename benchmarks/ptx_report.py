@@ -78,7 +78,7 @@ def product_kernels() -> list[Kernel]:
 
     from kernels.cuda import operands, products, tensor
 
-    found = []
+    found, largest = [], types.Array(types.float32, 2, "C")
     for precision, is_single in (("float32", True), ("float64", False)):
         real, cplx = (types.float32, types.complex64) if is_single else (types.float64, types.complex128)
         flat, index, out = types.Array(real, 1, "C"), types.Array(types.int32, 2, "C"), types.Array(cplx, 3, "C")
@@ -88,20 +88,24 @@ def product_kernels() -> list[Kernel]:
             kernel = getattr(products, f"_{name}")[is_single]
             found.append(Kernel(f"{name} {precision}", kernel, (factors, types.int64, index, out), 256, shared))
             if is_single:
-                signature = (factors, flat, types.int64, index, out)
+                signature = (factors, largest, types.int64, index, out)
                 kernel = getattr(tensor, f"_{name}")
                 found.append(Kernel(f"{name} tensor cores", kernel, signature, 128, tensor.SHARED_BYTES, True))
-        packed = (_kind_factors(real, cplx), types.int64, types.int64, types.int64, types.Array(real, 5, "C"))
+        packed = (_kind_factors(real, cplx, 1), types.int64, types.int64, types.Array(real, 6, "C"))
         found.append(Kernel(f"pack {precision}", operands._pack, packed, 256))
-    largest = (types.Array(types.float32, 1, "C"), types.Array(types.float32, 1, "C"), types.int64)
-    return [*found, Kernel("find_largest", tensor._find_largest, largest, 256, 0, True)]
+    values = types.Array(types.float32, 2, "C")
+    begin = Kernel("begin_largest", tensor._begin_largest, (types.int64, largest), 256, 0, True)
+    return [*found, begin, Kernel("find_largest", tensor._find_largest, (values, types.int64, largest), 256, 0, True)]
 
 
-def _kind_factors(real: Any, cplx: Any) -> Any:
+def _kind_factors(real: Any, cplx: Any, n_dump_axes: int) -> Any:
     from numba import types
 
+    def array(dtype: Any, n_axes: int) -> Any:
+        return types.Array(dtype, n_axes + n_dump_axes, "C")
+
     ints = types.Array(types.int32, 1, "C")
-    return types.Tuple((types.Array(real, 3, "C"), types.Array(cplx, 4, "C"), ints, ints, types.Array(real, 2, "C")))
+    return types.Tuple((array(real, 3), array(cplx, 4), ints, ints, array(real, 2)))
 
 
 def other_kernels() -> list[Kernel]:
@@ -121,15 +125,16 @@ def other_kernels() -> list[Kernel]:
     found = []
     for precision, real, cplx in (("float32", types.float32, types.complex64), ("float64", f8, c16)):
         is_single = precision == "float32"
-        vis, waves, weight = array(cplx, 2), array(real, 3), array(types.float32, 1)
+        vis, waves, many, weight = array(cplx, 2), array(real, 3), array(real, 4), array(types.float32, 1)
         make = _phasors_single if is_single else _phasors_double
         factors = beams._array_factors_single if is_single else beams._array_factors_double
         for name, function, signature in (
-            ("phasors", make, (array(f8, 3), array(i4, 1), array(f8, 2), array(f8, 1), waves)),
+            ("phasors", make, (array(f8, 4), array(i4, 1), array(f8, 3), f8, array(f8, 1), many)),
             ("array_factors", factors, (*elements, array(cplx, 2))),
-            ("interpolate", beams._interpolate, (array(real, 2), array(real, 1), array(real, 1))),
-            ("scale", beams._scale, (array(cplx, 2), array(i4, 1), array(i4, 1), waves)),
+            ("interpolate", beams._interpolate, (array(real, 2), array(real, 2), array(real, 2))),
+            ("scale", beams._scale, (array(cplx, 3), array(i4, 1), array(i4, 1), many)),
             ("accumulate", averages._accumulate, (vis, weight, array(types.complex64, 2), weight)),
+            ("clear", averages._clear, (array(cplx, 1),)),
             ("add_noise", corruptions._add_noise, (pairs, array(f8, 1), u8, u8, u8, vis)),
             ("apply_gains", corruptions._apply_gains, (pairs, array(c16, 2), vis)),
             (
@@ -142,7 +147,7 @@ def other_kernels() -> list[Kernel]:
         rest = (array(f8, 2), array(i4, 1), array(f8, 3), pairs, vis)
         for name, has_kinds, factors in (
             ("alike", False, types.Tuple((waves, array(real, 2)))),
-            ("kinds", True, _kind_factors(real, cplx)),
+            ("kinds", True, _kind_factors(real, cplx, 0)),
         ):
             function = _KERNELS[is_single, has_kinds]
             found.append(Kernel(f"gaussians {name} {precision}", function, (factors, *rest), 256))

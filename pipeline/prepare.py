@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.check import check_observation, observation_geometry
 from pipeline.config.file import load_config
 from pipeline.config.observation import Config
+from pipeline.costs.memory import BATCH_BYTES, dumps_at_once
 from pipeline.errors import DeviceError, PlanError
 from pipeline.inputs import Inputs, load_inputs
 from pipeline.memory import available_bytes
@@ -35,6 +36,16 @@ class Prepared:
     plan: Plan
     geometry: Geometry
     device: Device
+
+    def dumps_at_once(self, n_terms: int, n_sources: int) -> int:
+        """Return how many dumps of a chunk of sources kernels take together; the terms and sources are one dump's."""
+        return dumps_at_once(self.plan.sizes, self.device.backend, self.device.real.itemsize, n_terms, n_sources)
+
+    @property
+    def phasors_at_once(self) -> int:
+        """Real numbers of the phasors that kernels take together."""
+        one = 2 * self.plan.sizes.terms_at_once * self.plan.sizes.n_stations
+        return max(one, min(self.plan.block_dumps * one, BATCH_BYTES[self.device.backend] // self.device.real.itemsize))
 
 
 def prepare(path: Path, world: World) -> Prepared:
@@ -130,6 +141,7 @@ def fitting_dumps(plan: Plan, precision: str, device: Device, n_local: int) -> i
         terms_at_once=sizes.terms_at_once,
         n_epochs=sizes.n_epochs,
         n_kinds=sizes.n_kinds,
+        kept_bytes=plan.kept_bytes,
         real_bytes=8 if precision == "double" else 4,
     )
     return block_that_fits(device.memory_bytes, device.ranks_sharing(n_local), held, plan.block_dumps)

@@ -4,7 +4,7 @@ Each public function computes what its namesake in `reference` does, and allocat
 Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
-from kernels.cpu.averages import accumulate
+from kernels.cpu.averages import accumulate, clear
 from kernels.cpu.beams import array_factors, interpolate, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.gaussians import gaussians
@@ -16,6 +16,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "array_factors",
+    "clear",
     "common",
     "gaussians",
     "interpolate",

@@ -24,24 +24,37 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     Parameters
     ----------
     visibilities
-        (baseline, 4) complex64 or complex128, Jy.
+        (dump, baseline, 4) complex64 or complex128, Jy.
     weights
-        (baseline,) float32.
+        (baseline,) float32, the same for all dumps.
     sums
-        (baseline, 4) complex64, changed in place.
+        (dump, baseline, 4) complex64, changed in place.
     sum_weights
-        (baseline,) float32, changed in place.
+        (dump, baseline) float32, changed in place.
     """
     _accumulate(visibilities, weights, sums, sum_weights)
+
+
+def clear(out: Array) -> None:
+    """Set an array to zero.
+
+    Parameters
+    ----------
+    out
+        Contiguous, of any shape and dtype.
+    """
+    out.fill(0)
 
 
 @njit(parallel=True, **_EXACT)
 def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Array) -> None:
     """Weighted sum, rounded to the float32 of ``sums``."""
-    for b in prange(weights.size):
+    n_baselines = weights.size
+    for k in prange(visibilities.shape[0] * n_baselines):
+        dump, b = k // n_baselines, k % n_baselines
         for pol in range(4):
-            total, value = sums[b, pol], visibilities[b, pol]
+            total, value = sums[dump, b, pol], visibilities[dump, b, pol]
             re = _added_rounded(total.real, weights[b], value.real)
             im = _added_rounded(total.imag, weights[b], value.imag)
-            sums[b, pol] = complex(re, im)
-        sum_weights[b] += weights[b]
+            sums[dump, b, pol] = complex(re, im)
+        sum_weights[dump, b] += weights[b]

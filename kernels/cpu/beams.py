@@ -61,7 +61,7 @@ def array_factors(
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
-    """Multiply phasors by a scalar response, in place: K_p(t) *= response[kind[p], source[t]].
+    """Multiply phasors by a scalar response, in place: K_p(t) *= response[dump, kind[p], source[t]].
 
     Of stations whose responses differ, but are the same for both polarisations: the products are then
     `unpolarised` or `common`.
@@ -69,28 +69,28 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     Parameters
     ----------
     response
-        (kind, source) complex of the phasors' precision.
+        (dump, kind, source) complex of the phasors' precision.
     kind
-        (station,) int32: row of ``response``.
+        (station,) int32: row of a dump's responses.
     source
-        (term,) int32: column of ``response``.
+        (term,) int32: column of a dump's responses.
     phasors
-        (2, term, station) float32 or float64, changed in place.
+        (dump, 2, term, station) float32 or float64, changed in place.
     """
     _scale(response, kind, source, phasors)
 
 
 def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
 
     Parameters
     ----------
     values
         (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
-        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+        (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     out
-        (value,) same dtype.
+        (dump, value) same dtype.
     """
     _interpolate(values, weights, out)
 
@@ -167,28 +167,33 @@ def _array_factors_single(
 @njit(parallel=True, **OPTIONS)
 def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     """Multiply stations in turn, with a few terms each."""
-    n_terms, n_stations = phasors.shape[1], phasors.shape[2]
-    for block in prange((n_terms + _TERMS - 1) // _TERMS):
+    n_terms, n_stations = phasors.shape[2], phasors.shape[3]
+    n_blocks = (n_terms + _TERMS - 1) // _TERMS
+    for task in prange(phasors.shape[0] * n_blocks):
+        dump, block = task // n_blocks, task % n_blocks
         t0, t1 = block * _TERMS, min((block + 1) * _TERMS, n_terms)
+        waves = phasors[dump]
         for p in range(n_stations):
-            of_kind = response[kind[p]]
+            of_kind = response[dump, kind[p]]
             for t in range(t0, t1):
-                factor, re, im = of_kind[source[t]], phasors[0, t, p], phasors[1, t, p]
-                phasors[0, t, p] = factor.real * re - factor.imag * im
-                phasors[1, t, p] = factor.real * im + factor.imag * re
+                factor, re, im = of_kind[source[t]], waves[0, t, p], waves[1, t, p]
+                waves[0, t, p] = factor.real * re - factor.imag * im
+                waves[1, t, p] = factor.real * im + factor.imag * re
 
 
 @njit(parallel=True, **OPTIONS)
 def _interpolate(values: Array, weights: Array, out: Array) -> None:
     """Add moments one after another, a block of values at a time that stays in the cache."""
-    for block in prange((out.size + _VALUES - 1) // _VALUES):
-        of_block = slice(block * _VALUES, min((block + 1) * _VALUES, out.size))
-        total = out[of_block]
-        for m in range(weights.size):
-            weight, row = weights[m], values[m, of_block]
-            if m == 0:
-                for i in range(total.size):
-                    total[i] = weight * row[i]
-            else:
-                for i in range(total.size):
-                    total[i] += weight * row[i]
+    n_values = out.shape[1]
+    for block in prange((n_values + _VALUES - 1) // _VALUES):
+        of_block = slice(block * _VALUES, min((block + 1) * _VALUES, n_values))
+        for dump in range(out.shape[0]):
+            total = out[dump, of_block]
+            for m in range(weights.shape[1]):
+                weight, row = weights[dump, m], values[m, of_block]
+                if m == 0:
+                    for i in range(total.size):
+                        total[i] = weight * row[i]
+                else:
+                    for i in range(total.size):
+                        total[i] += weight * row[i]

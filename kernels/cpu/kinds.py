@@ -116,7 +116,7 @@ def kind_products(
     phasors: Array, responses: Responses, coherency: Array, baseline_index: Array, n_threads: int, out: Array
 ) -> None:
     """Products of `per_kind`, kind by kind."""
-    n_total, n_station, kind = phasors.shape[1], phasors.shape[2], responses[1]
+    n_total, n_station, (jones, kind, source) = phasors.shape[2], phasors.shape[3], responses
     order = np.argsort(kind, kind="mergesort")
     index, kinds = _seats_of(order, baseline_index), kind[order]
     n_rows, n_columns = rows_per_tile(n_station, n_threads), TILE_BYTES // phasors.itemsize
@@ -128,18 +128,20 @@ def kind_products(
         sums = np.empty(2 * TILE_ROWS * n_columns, phasors.dtype)
         wanted = np.empty((n_rows // TILE_ROWS, PANEL // n_columns), np.bool_)
         totals = np.empty((4, wanted.shape[0], wanted.shape[1], sums.size), np.float64)
-        between = np.empty((BLOCK, 4), responses[0].dtype)
+        between = np.empty((BLOCK, 4), jones.dtype)
         for tile in range(first[thread], first[thread + 1]):
             x0, x1 = rows[tiles[tile, 0]]
             y0, y1 = columns[tiles[tile, 1]]
             wanted_parts(index, x0, x1, y0, y1, (TILE_ROWS, n_columns), wanted)
-            totals[...] = 0.0
-            for t0 in range(0, n_total, BLOCK):
-                n_terms = min(BLOCK, n_total - t0)
-                _coherencies_between(responses, coherency, (kinds[x0], kinds[y0]), t0, t0 + n_terms, between)
-                _pack_stations(phasors, t0, n_terms, order[x0:x1], TILE_ROWS, panel)
-                _weigh_rows(panel, between, n_terms, x1 - x0, left)
-                _pack_stations(phasors, t0, n_terms, order[y0:y1], n_columns, right)
-                for pol in range(4):
-                    add_block(left[pol], right, n_terms, wanted, sums, totals[pol])
-            _scatter(totals, order, index, (x0, x1), (y0, y1), out)
+            for dump in range(phasors.shape[0]):
+                totals[...] = 0.0
+                waves, of_dump = phasors[dump], (jones[dump], kind, source)
+                for t0 in range(0, n_total, BLOCK):
+                    n_terms = min(BLOCK, n_total - t0)
+                    _coherencies_between(of_dump, coherency[dump], (kinds[x0], kinds[y0]), t0, t0 + n_terms, between)
+                    _pack_stations(waves, t0, n_terms, order[x0:x1], TILE_ROWS, panel)
+                    _weigh_rows(panel, between, n_terms, x1 - x0, left)
+                    _pack_stations(waves, t0, n_terms, order[y0:y1], n_columns, right)
+                    for pol in range(4):
+                        add_block(left[pol], right, n_terms, wanted, sums, totals[pol])
+                _scatter(totals, order, index, (x0, x1), (y0, y1), out[dump])

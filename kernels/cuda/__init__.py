@@ -3,7 +3,7 @@
 Each public function computes what its namesake in `reference` does. Importing needs no driver.
 """
 
-from kernels.cuda.averages import accumulate
+from kernels.cuda.averages import accumulate, clear
 from kernels.cuda.beams import array_factors, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import gaussians
@@ -15,6 +15,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "array_factors",
+    "clear",
     "common",
     "gaussians",
     "interpolate",

@@ -20,17 +20,29 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     Parameters
     ----------
     visibilities
-        (baseline, 4) complex64 or complex128, Jy; or (dump, baseline, 4), all with the same weights.
+        (dump, baseline, 4) complex64 or complex128, Jy.
     weights
-        (baseline,) float32.
+        (baseline,) float32, the same for all dumps.
     sums
-        Like ``visibilities``, complex64, changed in place.
+        (dump, baseline, 4) complex64, changed in place.
     sum_weights
-        (baseline,) or (dump, baseline) float32, changed in place.
+        (dump, baseline) float32, changed in place.
     """
     rows = sum_weights.size
     flat = (visibilities.reshape(rows, 4), weights, sums.reshape(rows, 4), sum_weights.reshape(rows))
     _accumulate[blocks(4 * rows), THREADS](*flat)
+
+
+def clear(out: Array) -> None:
+    """Set an array to zero.
+
+    Parameters
+    ----------
+    out
+        Contiguous, of any shape and dtype.
+    """
+    if out.size:
+        _clear[blocks(out.size), THREADS](out.reshape(out.size))
 
 
 @cuda.jit
@@ -44,3 +56,9 @@ def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: A
         sums[b, pol] = complex(re, im)
         if pol == 0:
             sum_weights[b] += weight
+
+
+@cuda.jit
+def _clear(out: Array) -> None:
+    for k in range(cuda.grid(1), out.shape[0], cuda.gridsize(1)):
+        out[k] = 0

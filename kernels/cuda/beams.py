@@ -49,7 +49,7 @@ def array_factors(
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
-    """Multiply phasors by a scalar response, in place: K_p(t) *= response[kind[p], source[t]].
+    """Multiply phasors by a scalar response, in place: K_p(t) *= response[dump, kind[p], source[t]].
 
     Of stations whose responses differ, but are the same for both polarisations: the products are then
     `unpolarised` or `common`.
@@ -57,30 +57,29 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     Parameters
     ----------
     response
-        (kind, source) complex of the phasors' precision.
+        (dump, kind, source) complex of the phasors' precision.
     kind
-        (station,) int32: row of ``response``.
+        (station,) int32: row of a dump's responses.
     source
-        (term,) int32: column of ``response``.
+        (term,) int32: column of a dump's responses.
     phasors
-        (2, term, station) float32 or float64, changed in place.
+        (dump, 2, term, station) float32 or float64, changed in place.
     """
-    n_phasors = phasors.shape[1] * phasors.shape[2]
-    if n_phasors:
-        _scale[blocks(n_phasors), THREADS](response, kind, source, phasors)
+    if phasors.size:
+        _scale[blocks(phasors.size // 2), THREADS](response, kind, source, phasors)
 
 
 def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
 
     Parameters
     ----------
     values
         (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
-        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+        (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     out
-        (value,) same dtype.
+        (dump, value) same dtype.
     """
     if out.size:
         _interpolate[blocks(out.size), THREADS](values, weights, out)
@@ -113,18 +112,20 @@ _array_factors_double = _array_factors_in(np.float64, _cos_sin_double)
 
 @cuda.jit
 def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
-    n_stations = phasors.shape[2]
-    for k in range(cuda.grid(1), phasors.shape[1] * n_stations, cuda.gridsize(1)):
-        t, p = k // n_stations, k % n_stations
-        factor, re, im = response[kind[p], source[t]], phasors[0, t, p], phasors[1, t, p]
-        phasors[0, t, p] = factor.real * re - factor.imag * im
-        phasors[1, t, p] = factor.real * im + factor.imag * re
+    n_terms, n_stations = phasors.shape[2], phasors.shape[3]
+    for k in range(cuda.grid(1), phasors.shape[0] * n_terms * n_stations, cuda.gridsize(1)):
+        row, p = k // n_stations, k % n_stations
+        d, t = row // n_terms, row % n_terms
+        factor, re, im = response[d, kind[p], source[t]], phasors[d, 0, t, p], phasors[d, 1, t, p]
+        phasors[d, 0, t, p] = factor.real * re - factor.imag * im
+        phasors[d, 1, t, p] = factor.real * im + factor.imag * re
 
 
 @cuda.jit
 def _interpolate(values: Array, weights: Array, out: Array) -> None:
-    for i in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        total = weights[0] * values[0, i]
-        for m in range(1, weights.size):
-            total += weights[m] * values[m, i]
-        out[i] = total
+    for k in range(cuda.grid(1), out.size, cuda.gridsize(1)):
+        d, i = k // out.shape[1], k % out.shape[1]
+        total = weights[d, 0] * values[0, i]
+        for m in range(1, weights.shape[1]):
+            total += weights[d, m] * values[m, i]
+        out[d, i] = total

@@ -1,12 +1,14 @@
 """What the products multiply: the two factors of a visibility, each of one station and one term.
 
 A visibility is a sum over inner terms of left times the conjugate of right. Device functions give real and imaginary
-part of one of them. Those of the products are given flat arrays: ``place`` is that of an inner term and station, as
-uint32, and ``size`` what lies between real and imaginary parts, since indices of 64 bits cost two instructions each.
+part of one of them. Those of the products are given flat arrays: ``place`` is that of a dump's inner term and station
+in the first plane, as uint32, and ``size`` what lies between planes, since indices of 64 bits cost two instructions
+each; ``term`` counts the terms of all dumps.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +19,16 @@ from kernels.cuda.launch import THREADS, blocks
 
 Array = Any
 
-SLAB_BYTES = 256_000_000
-"""Most of what `pack_in_slabs` holds: enough terms that adding a slab to the visibilities costs little."""
+SLAB_BYTES, SLAB_TERMS = 256_000_000, 1024
+"""Most of what `pack_in_slabs` holds, or one dump; terms of a slab: enough that adding it to the visibilities costs
+little. They are as many whatever the dumps, as sums of slabs are rounded."""
+
+N_PLANES = 8
+"""Of `pack_in_slabs`: left or right, first or second index, real or imaginary part."""
 
 
-def pack_in_slabs(factors: Any, n_dumps: int) -> Iterator[Array]:
-    """Multiply responses into phasors, some terms of every dump at a time.
+def pack_in_slabs(factors: Any) -> Iterator[tuple[int, Array]]:
+    """Multiply responses into phasors, some terms of some dumps at a time.
 
     A tile would otherwise gather the same responses again for every tile beside it: see docs/gpu.md.
 
@@ -30,23 +36,29 @@ def pack_in_slabs(factors: Any, n_dumps: int) -> Iterator[Array]:
     ----------
     factors
         phasors, jones, kind, source, coherency, as in `products.per_kind`.
-    n_dumps
-        The terms are those of so many dumps in turn, equally many of each.
 
     Yields
     ------
-    (2, 2, 2, inner term, station) float32 or float64, on the device
-        Left K_p (J_p C)[i, k] and right K_q J_q[j, k]; i or j; real and imaginary parts; dumps in turn, 2 t + k in
-        each. Terms beyond a dump's last are zero. Overwritten by the next.
+    first : int
+        The first of the dumps.
+    packed
+        (dump, 2, 2, 2, inner term, station) float32 or float64, on the device: left K_p (J_p C)[i, k] and right
+        K_q J_q[j, k]; i or j; real and imaginary parts; 2 t + k. Overwritten by the next.
     """
     phasors = factors[0]
-    n_terms, n_stations = phasors.shape[1] // n_dumps, phasors.shape[2]
-    fitting = SLAB_BYTES // (16 * phasors.dtype.itemsize * n_dumps * n_stations)
-    slab = max(1, min(n_terms, fitting))
-    packed = cuda.device_array((2, 2, 2, 2 * slab * n_dumps, n_stations), phasors.dtype) if n_terms else None
-    for first in range(0, n_terms, slab):
-        _pack[blocks(slab * n_dumps * n_stations), THREADS](factors, n_terms, first, slab, packed)
-        yield packed
+    n_dumps, _, n_terms, n_stations = phasors.shape
+    if not n_terms:
+        return
+    slab = min(n_terms, SLAB_TERMS)
+    at_once = max(1, SLAB_BYTES // (2 * N_PLANES * slab * n_stations * phasors.dtype.itemsize))
+    memory = cuda.device_array(min(at_once, n_dumps) * 2 * N_PLANES * slab * n_stations, phasors.dtype)
+    for dump in range(0, n_dumps, at_once):
+        some = min(at_once, n_dumps - dump)
+        for first in range(0, n_terms, slab):
+            shape = (some, 2, 2, 2, 2 * min(slab, n_terms - first), n_stations)
+            packed = memory[: math.prod(shape)].reshape(shape)
+            _pack[blocks(packed.size // (2 * N_PLANES)), THREADS](factors, dump, first, packed)
+            yield dump, packed
 
 
 @cuda.jit(device=True)
@@ -118,19 +130,16 @@ def kind_right(factors: Any, term: int, q: int, pol: int) -> Any:
 
 
 @cuda.jit
-def _pack(factors: Any, n_terms: int, first: int, slab: int, packed: Array) -> None:
-    n_stations = packed.shape[4]
-    for k in range(cuda.grid(1), packed.shape[3] // 2 * n_stations, cuda.gridsize(1)):
+def _pack(factors: Any, first_dump: int, first: int, packed: Array) -> None:
+    n_terms, n_stations = packed.shape[4] // 2, packed.shape[5]
+    for k in range(cuda.grid(1), packed.shape[0] * n_terms * n_stations, cuda.gridsize(1)):
         row, p = k // n_stations, k % n_stations
-        dump, t = row // slab, first + row % slab
+        dump, t = row // n_terms, row % n_terms
+        phasors, jones, kind, source, coherency = factors
+        of_dump = phasors[first_dump + dump], jones[first_dump + dump], kind, source, coherency[first_dump + dump]
         for i in range(2):
             for inner in range(2):
-                place = 2 * row + inner
-                if t < n_terms:
-                    term = 2 * (dump * n_terms + t) + inner
-                    left, right = kind_left(factors, term, p, 2 * i), kind_right(factors, term, p, i)
-                    packed[0, i, 0, place, p], packed[0, i, 1, place, p] = left
-                    packed[1, i, 0, place, p], packed[1, i, 1, place, p] = right
-                else:
-                    packed[0, i, 0, place, p] = packed[0, i, 1, place, p] = 0
-                    packed[1, i, 0, place, p] = packed[1, i, 1, place, p] = 0
+                place, term = 2 * t + inner, 2 * (first + t) + inner
+                left, right = kind_left(of_dump, term, p, 2 * i), kind_right(of_dump, term, p, i)
+                packed[dump, 0, i, 0, place, p], packed[dump, 0, i, 1, place, p] = left
+                packed[dump, 1, i, 0, place, p], packed[dump, 1, i, 1, place, p] = right

@@ -5,7 +5,7 @@ memory; one dump and polarisation per block of threads. Only tiles on and above 
 which no baseline is kept end at once. In float32 sums run over 32 inner terms, and the sums are added with Kahan's
 compensation [Kahan 1965, Comm. ACM 8, 40], whose error does not grow with their number.
 
-Terms of several dumps may be summed at once, so that few stations fill a GPU: see `unpolarised`.
+Several dumps are summed at once, so that few stations fill a GPU; how many is nothing that a sum depends on.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     intensity
-        (term,) same dtype, Jy, times the weight of the term; may be negative.
+        (dump, term) same dtype, Jy, times the weight of the term; may be negative.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to. Or (dump, baseline, 4): the terms are
-        then those of the dumps in turn, equally many of each, some perhaps of no intensity.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    _launch(_unpolarised, (phasors, intensity), phasors.shape[1], 1, baseline_index, out)
+    _launch(_unpolarised, (phasors, intensity), phasors.shape[2], 1, baseline_index, out)
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
@@ -54,15 +53,15 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     coherency
-        (term, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY), times the weight of the term; YX = conj(XY).
+        (dump, term, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY), times the weight of the term; YX = conj(XY).
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) or (dump, baseline, 4) complex64 or complex128, Jy: as in `unpolarised`.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    _launch(_common, (phasors, coherency), phasors.shape[1], 4, baseline_index, out)
+    _launch(_common, (phasors, coherency), phasors.shape[2], 4, baseline_index, out)
 
 
 def per_kind(
@@ -73,31 +72,33 @@ def per_kind(
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     jones
-        (kind, source, 2, 2) complex of the same precision.
+        (dump, kind, source, 2, 2) complex of the same precision.
     kind
         (station,) int32: row of ``jones``; 0, 1, 2 ... where all stations differ.
     source
         (term,) int32: column of ``jones``.
     coherency
-        (term, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky, times the weight of the term.
+        (dump, term, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky, times the term's weight.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) or (dump, baseline, 4) complex64 or complex128, Jy: as in `unpolarised`.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     factors = (phasors, jones, kind, source, coherency)
-    for packed in operands.pack_in_slabs(factors, tiles.n_dumps(out)):
-        _launch(_per_kind, (packed,), packed.shape[3], 4, baseline_index, out)
+    for first, packed in operands.pack_in_slabs(factors):
+        some = out[first : first + packed.shape[0]]
+        _launch(_per_kind, (packed,), packed.shape[4], 4, baseline_index, some)
 
 
 def _launch(kernel: Any, factors: Any, n_terms: int, n_pols: int, baseline_index: Array, out: Array) -> None:
-    """Launch a product of ``n_terms`` inner terms, those of all dumps."""
-    flat = tiles.flat(factors)
+    """Launch a product of ``n_terms`` inner terms of every dump."""
+    if not n_terms:
+        return
     is_single, grid = factors[0].dtype == np.float32, tiles.grid(baseline_index, n_pols, out)
     launched = kernel[is_single][grid, (SIDE, SIDE), 0, SHARED[is_single] * factors[0].dtype.itemsize]
-    launched(flat, n_terms // tiles.n_dumps(out), baseline_index, tiles.by_dump(out))
+    launched(tiles.flat(factors), n_terms, baseline_index, out)
 
 
 @cuda.jit(device=True)
@@ -168,23 +169,24 @@ def _whole_double(sums: Array, totals: Array, k: int, shared: Array, thread: int
 def _fill_kernel(left_value: Any, right_value: Any, real: type) -> Any:
     """Make the device function that puts a chunk of one dump's operands into shared memory."""
 
-    def fill(factors: Any, size: int, first: int, n_left: int, corner: Any, last: int, pol: int, shared: Array) -> None:
+    def fill(factors: Any, of_dump: Any, t0: int, n_left: int, corner: Any, last: int, pol: int, shared: Array) -> None:
         ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
-        term = first + min(ty, n_left - 1)
+        begin, size, first = of_dump
+        t = t0 + min(ty, n_left - 1)
         for i in range(CELLS):
             place = np.uint32(TILE * ty + tx + SIDE * i)
             p, q = min(corner[0] + tx + SIDE * i, last), min(corner[1] + tx + SIDE * i, last)
-            re, im = left_value(factors, np.uint32(term * (last + 1) + p), size, term, pol)
+            re, im = left_value(factors, np.uint32(begin + t * (last + 1) + p), size, first + t, pol)
             if ty >= n_left:  # a chunk is always whole: what is beyond the last term adds nothing
                 re, im = real(0), real(0)
             shared[place], shared[np.uint32(_PART + place)] = re, im
-            re, im = right_value(factors, np.uint32(term * (last + 1) + q), size, term, pol)
+            re, im = right_value(factors, np.uint32(begin + t * (last + 1) + q), size, first + t, pol)
             shared[np.uint32(_RIGHT + place)], shared[np.uint32(_RIGHT + _PART + place)] = re, im
 
     return cuda.jit(fill, device=True)
 
 
-def _product_kernel(left_value: Any, right_value: Any, n_pols: int, real: type) -> Any:
+def _product_kernel(left_value: Any, right_value: Any, n_planes: int, n_pols: int, real: type) -> Any:
     """Make the kernel of one kind of product; an unpolarised sky needs one polarisation."""
     fill = _fill_kernel(left_value, right_value, real)
     begin, move, whole = _begin_single, _move_single, _whole_single
@@ -199,14 +201,14 @@ def _product_kernel(left_value: Any, right_value: Any, n_pols: int, real: type) 
         ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
         thread = SIDE * ty + tx
         pol, dump, n_stations = cuda.blockIdx.y % n_pols, cuda.blockIdx.y // n_pols, baseline_index.shape[0]
-        corner, size = tiles.corner(cuda.blockIdx.x, n_stations), np.uint32(out.shape[0] * n_terms * n_stations)
+        corner, of_dump = tiles.corner(cuda.blockIdx.x, n_stations), tiles.of_dump(dump, n_planes, n_terms, n_stations)
         if not cuda.syncthreads_or(tiles.holds_baseline(baseline_index, corner, thread, _THREADS)):
             return
         for k in range(_SUMS):
             sums[k] = totals[k] = 0
         begin(shared, thread)
         for t0 in range(0, n_terms, _CHUNK):
-            fill(factors, size, dump * n_terms + t0, n_terms - t0, corner, n_stations - 1, pol, shared)
+            fill(factors, of_dump, t0, n_terms - t0, corner, n_stations - 1, pol, shared)
             cuda.syncthreads()
             _add_chunk(shared, sums)
             if (t0 // _CHUNK + 1) % _CHUNKS_PER_SUM == 0 or t0 + _CHUNK >= n_terms:
@@ -222,12 +224,12 @@ def _product_kernel(left_value: Any, right_value: Any, n_pols: int, real: type) 
     return cuda.jit(product)
 
 
-def _both(left_value: Any, right_value: Any, n_pols: int) -> dict[bool, Any]:
+def _both(left_value: Any, right_value: Any, n_planes: int, n_pols: int) -> dict[bool, Any]:
     """Make the kernels of float32 (True) and of float64 (False)."""
-    return {real is np.float32: _product_kernel(left_value, right_value, n_pols, real) for real in _REALS}
+    return {real is np.float32: _product_kernel(left_value, right_value, n_planes, n_pols, real) for real in _REALS}
 
 
 _REALS = (np.float32, np.float64)
-_unpolarised = _both(operands.unpolarised_left, operands.common_right, 1)
-_common = _both(operands.common_left, operands.common_right, 4)
-_per_kind = _both(operands.packed_left, operands.packed_right, 4)
+_unpolarised = _both(operands.unpolarised_left, operands.common_right, 2, 1)
+_common = _both(operands.common_left, operands.common_right, 2, 4)
+_per_kind = _both(operands.packed_left, operands.packed_right, operands.N_PLANES, 4)

@@ -40,13 +40,13 @@ _OPERAND_EXPONENT = 12
 def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Array) -> None:
     """Visibilities of an unpolarised sky; see `products.unpolarised`. Phasors are below 15."""
     largest = _largest_of(intensity)
-    _launch(_unpolarised, (phasors, intensity), largest, phasors.shape[1], 1, baseline_index, out)
+    _launch(_unpolarised, (phasors, intensity), largest, phasors.shape[2], 1, baseline_index, out)
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
     """Visibilities where all stations share one response; see `products.common`. Phasors are below 7."""
     largest = _largest_of(coherency)
-    _launch(_common, (phasors, coherency), largest, phasors.shape[1], 4, baseline_index, out)
+    _launch(_common, (phasors, coherency), largest, phasors.shape[2], 4, baseline_index, out)
 
 
 def per_kind(
@@ -54,36 +54,57 @@ def per_kind(
 ) -> None:
     """Visibilities of stations of several kinds; see `products.per_kind`."""
     factors = (phasors, jones, kind, source, coherency)
-    for packed in operands.pack_in_slabs(factors, tiles.n_dumps(out)):
-        largest = _largest_of(packed[0], packed[1])
-        _launch(_per_kind, (packed,), largest, packed.shape[3], 4, baseline_index, out)
+    for first, packed in operands.pack_in_slabs(factors):
+        some = out[first : first + packed.shape[0]]
+        _launch(_per_kind, (packed,), _largest_of(packed, 2), packed.shape[4], 4, baseline_index, some)
 
 
-def _largest_of(*values: Array) -> Array:
-    """Return the largest absolute values of one array, and of another or else 1, (2,) float32 on the device."""
-    largest = cuda.to_device(np.array([0, 1 - len(values[1:])], np.float32))
-    for k, each in enumerate(values):
-        flat = each.reshape(each.size)
-        if flat.size:
-            _find_largest[blocks(flat.size), THREADS](flat, largest, k)
+def _largest_of(values: Array, n_sides: int = 1) -> Array:
+    """Return the largest absolute values of both sides of every dump, (dump, 2) float32 on the device.
+
+    Parameters
+    ----------
+    values
+        (dump, side, …) float32, or (dump, …): the right side then has 1.
+    n_sides
+        How many sides there are.
+    """
+    n_dumps = values.shape[0]
+    largest = cuda.device_array((n_dumps, 2), np.float32)
+    _begin_largest[blocks(n_dumps), THREADS](n_sides, largest)
+    if values.size:
+        per_side = values.size // (n_dumps * n_sides)
+        grid = blocks(per_side), n_dumps * n_sides
+        _find_largest[grid, THREADS](values.reshape(n_dumps * n_sides, per_side), n_sides, largest)
     return largest
 
 
 @cuda.jit
-def _find_largest(values: Array, largest: Array, k: int) -> None:
-    mine = _NOTHING
-    for place in range(cuda.grid(1), values.shape[0], cuda.gridsize(1)):
-        mine = max(mine, abs(values[place]))
-    if mine > largest[k]:
-        cuda.atomic.max(largest, k, mine)
+def _begin_largest(n_sides: int, largest: Array) -> None:
+    dump = cuda.grid(1)
+    if dump < largest.shape[0]:
+        largest[dump, 0], largest[dump, 1] = 0, 2 - n_sides
+
+
+@cuda.jit
+def _find_largest(values: Array, n_sides: int, largest: Array) -> None:
+    mine, row = _NOTHING, cuda.blockIdx.y
+    dump, side = row // n_sides, row % n_sides
+    for place in range(
+        cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, values.shape[1], cuda.gridDim.x * cuda.blockDim.x
+    ):
+        mine = max(mine, abs(values[row, place]))
+    if mine > largest[dump, side]:
+        cuda.atomic.max(largest, (dump, side), mine)
 
 
 def _launch(
     kernel: Any, factors: Any, largest: Array, n_terms: int, n_pols: int, baseline_index: Array, out: Array
 ) -> None:
-    """Launch a product of ``n_terms`` inner terms, those of all dumps."""
-    launched = kernel[tiles.grid(baseline_index, n_pols, out), _WARP * _WARPS, 0, SHARED_BYTES]
-    launched(tiles.flat(factors), largest, n_terms // tiles.n_dumps(out), baseline_index, tiles.by_dump(out))
+    """Launch a product of ``n_terms`` inner terms of every dump."""
+    if n_terms:
+        launched = kernel[tiles.grid(baseline_index, n_pols, out), _WARP * _WARPS, 0, SHARED_BYTES]
+        launched(tiles.flat(factors), largest, n_terms, baseline_index, out)
 
 
 @cuda.jit(device=True)
@@ -115,15 +136,15 @@ def _fill_kernel(value: Any) -> Any:
     """
 
     def fill(
-        factors: Any, size: int, first: int, n_left: int, station: int, last: int, pol: int, scale: float, shared: Array
+        factors: Any, of_dump: Any, t0: int, n_left: int, station: int, last: int, pol: int, scale: float, shared: Array
     ) -> None:
         re, im = cuda.local.array(8, np.float32), cuda.local.array(8, np.float32)
-        thread = cuda.threadIdx.x
+        thread, (begin, size, first) = cuda.threadIdx.x, of_dump
         station += 16 * (thread // _WARP) + thread % _WARP // 4
         for k in range(8):  # pairs: (station, terms), (station + 8, terms), (station, terms + 8), (station + 8, ...)
             t, p = 2 * (thread % 4) + k % 2 + 8 * (k // 4), min(station + 8 * (k // 2 % 2), last)
-            term = first + min(t, n_left - 1)
-            x, y = value(factors, np.uint32(term * (last + 1) + p), size, term, pol)
+            term = t0 + min(t, n_left - 1)
+            x, y = value(factors, np.uint32(begin + term * (last + 1) + p), size, first + term, pol)
             re[k], im[k] = scale * x, scale * y
             if t >= n_left:  # a chunk is always whole: what is beyond the last term adds nothing
                 re[k] = im[k] = 0
@@ -207,7 +228,7 @@ def _add_to_baselines(
                 tiles.add_to_baseline(complex(re, im), index, p, q, pol, n_pols, out)
 
 
-def _product_kernel(left_value: Any, right_value: Any, n_pols: int) -> Any:
+def _product_kernel(left_value: Any, right_value: Any, n_planes: int, n_pols: int) -> Any:
     """Make the kernel of one kind of product; an unpolarised sky needs one polarisation."""
     fill_left, fill_right = _fill_kernel(left_value), _fill_kernel(right_value)
 
@@ -217,20 +238,20 @@ def _product_kernel(left_value: Any, right_value: Any, n_pols: int) -> Any:
         thread, n_stations = cuda.threadIdx.x, baseline_index.shape[0]
         row, column = thread // _WARP // 2, thread // _WARP % 2
         pol, dump = cuda.blockIdx.y % n_pols, cuda.blockIdx.y // n_pols
-        corner, size = tiles.corner(cuda.blockIdx.x, n_stations), np.uint32(out.shape[0] * n_terms * n_stations)
+        corner, of_dump = tiles.corner(cuda.blockIdx.x, n_stations), tiles.of_dump(dump, n_planes, n_terms, n_stations)
         if not cuda.syncthreads_or(tiles.holds_baseline(baseline_index, corner, thread, _WARP * _WARPS)):
             return
         for k in range(_SUMS):
             sums[k] = lost[k] = 0
         p1, q1 = corner[0] + _QUADRANT * row, corner[1] + _QUADRANT * column
         is_needed = p1 <= q1 and q1 < n_stations  # the same for all threads of a warp
-        left_exponent, right_exponent = _exponent(largest[0]), _exponent(largest[1])
+        left_exponent, right_exponent = _exponent(largest[dump, 0]), _exponent(largest[dump, 1])
         left_scale = np.float32(math.ldexp(1.0, left_exponent))
         right_scale = np.float32(math.ldexp(1.0, right_exponent))
         for t0 in range(np.int32(0), np.int32(n_terms), np.int32(_CHUNK)):
-            first, n_left = dump * n_terms + t0, n_terms - t0
-            fill_left(factors, size, first, n_left, corner[0], n_stations - 1, pol, left_scale, shared)
-            fill_right(factors, size, first, n_left, corner[1], n_stations - 1, pol, right_scale, shared[_SIDE:])
+            n_left = n_terms - t0
+            fill_left(factors, of_dump, t0, n_left, corner[0], n_stations - 1, pol, left_scale, shared)
+            fill_right(factors, of_dump, t0, n_left, corner[1], n_stations - 1, pol, right_scale, shared[_SIDE:])
             cuda.syncthreads()
             if is_needed:
                 _multiply(shared, row, column, sums, lost)
@@ -242,6 +263,6 @@ def _product_kernel(left_value: Any, right_value: Any, n_pols: int) -> Any:
     return cuda.jit(product)
 
 
-_unpolarised = _product_kernel(operands.unpolarised_left, operands.common_right, 1)
-_common = _product_kernel(operands.common_left, operands.common_right, 4)
-_per_kind = _product_kernel(operands.packed_left, operands.packed_right, 4)
+_unpolarised = _product_kernel(operands.unpolarised_left, operands.common_right, 2, 1)
+_common = _product_kernel(operands.common_left, operands.common_right, 2, 4)
+_per_kind = _product_kernel(operands.packed_left, operands.packed_right, operands.N_PLANES, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 Array = Any
@@ -15,18 +16,7 @@ TILE, SIDE, CELLS = 64, 16, 4
 def grid(baseline_index: Array, n_pols: int, out: Array) -> tuple[int, int]:
     """Blocks of threads: the tiles on and above the diagonal; dumps times polarisations."""
     n_tiles = -(-baseline_index.shape[0] // TILE)
-    return n_tiles * (n_tiles + 1) // 2, n_dumps(out) * n_pols
-
-
-def n_dumps(out: Array) -> int:
-    """Return how many dumps are summed at once: ``out`` is (baseline, 4), or (dump, baseline, 4)."""
-    n: int = out.shape[0] if out.ndim == 3 else 1
-    return n
-
-
-def by_dump(out: Array) -> Array:
-    """Return ``out`` with an axis of dumps."""
-    return out if out.ndim == 3 else out.reshape(1, *out.shape)
+    return n_tiles * (n_tiles + 1) // 2, out.shape[0] * n_pols
 
 
 def flat(arrays: Any) -> Any:
@@ -41,6 +31,13 @@ def flat(arrays: Any) -> Any:
         if array.size >= 1 << 32:
             raise ValueError(f"an array of {array.size} numbers is too large for a product; sum fewer terms at once")
     return tuple(array.reshape(array.size) for array in arrays)
+
+
+@cuda.jit(device=True)
+def of_dump(dump: int, n_planes: int, n_terms: int, n_stations: int) -> Any:
+    """Return where a dump's (plane, term, station) begin, what lies between two planes, and its first term."""
+    size = n_terms * n_stations
+    return np.uint32(dump * n_planes * size), np.uint32(size), dump * n_terms
 
 
 @cuda.jit(device=True)

@@ -1,6 +1,6 @@
 """The obvious NumPy float64 form of every kernel: the oracle for cpu and cuda, slow and memory-hungry."""
 
-from kernels.reference.averages import accumulate
+from kernels.reference.averages import accumulate, clear
 from kernels.reference.beams import array_factors, interpolate, scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
 from kernels.reference.gaussians import gaussians
@@ -12,6 +12,7 @@ __all__ = [
     "add_noise",
     "apply_gains",
     "array_factors",
+    "clear",
     "common",
     "gaussians",
     "interpolate",

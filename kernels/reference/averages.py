@@ -16,13 +16,24 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     Parameters
     ----------
     visibilities
-        (baseline, 4) complex64 or complex128, Jy.
+        (dump, baseline, 4) complex64 or complex128, Jy.
     weights
-        (baseline,) float32.
+        (baseline,) float32, the same for all dumps.
     sums
-        (baseline, 4) complex64, changed in place.
+        (dump, baseline, 4) complex64, changed in place.
     sum_weights
-        (baseline,) float32, changed in place.
+        (dump, baseline) float32, changed in place.
     """
     sums += (weights.astype(np.float64)[:, None] * visibilities).astype(np.complex64)
     sum_weights += weights
+
+
+def clear(out: Array) -> None:
+    """Set an array to zero.
+
+    Parameters
+    ----------
+    out
+        Contiguous, of any shape and dtype.
+    """
+    out[...] = 0

@@ -43,7 +43,7 @@ def array_factors(
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
-    """Multiply phasors by a scalar response, in place: K_p(t) *= response[kind[p], source[t]].
+    """Multiply phasors by a scalar response, in place: K_p(t) *= response[dump, kind[p], source[t]].
 
     Of stations whose responses differ, but are the same for both polarisations: the products are then
     `unpolarised` or `common`.
@@ -51,29 +51,29 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     Parameters
     ----------
     response
-        (kind, source) complex of the phasors' precision.
+        (dump, kind, source) complex of the phasors' precision.
     kind
-        (station,) int32: row of ``response``.
+        (station,) int32: row of a dump's responses.
     source
-        (term,) int32: column of ``response``.
+        (term,) int32: column of a dump's responses.
     phasors
-        (2, term, station) float32 or float64, changed in place.
+        (dump, 2, term, station) float32 or float64, changed in place.
     """
-    factor = response.astype(np.complex128)[np.ix_(kind, source)].T
-    product = factor * (phasors[0].astype(np.float64) + 1j * phasors[1])
-    phasors[0], phasors[1] = product.real, product.imag
+    factor = response.astype(np.complex128)[:, kind][:, :, source].swapaxes(1, 2)
+    product = factor * (phasors[:, 0].astype(np.float64) + 1j * phasors[:, 1])
+    phasors[:, 0], phasors[:, 1] = product.real, product.imag
 
 
 def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[i] = sum_m weight_m values[m, i], in the order of moments.
+    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
 
     Parameters
     ----------
     values
         (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
-        (moment,) same dtype: Lagrange's polynomials at where to interpolate.
+        (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     out
-        (value,) same dtype.
+        (dump, value) same dtype.
     """
-    out[:] = weights.astype(np.float64) @ values.astype(np.float64)
+    out[...] = weights.astype(np.float64) @ values.astype(np.float64)

@@ -12,23 +12,26 @@ from kernels.bodies import SPEED_OF_LIGHT_M_S
 Array = NDArray[Any]
 
 
-def phasors(station_uvw: Array, epoch: Array, lmn: Array, frequency_hz: Array, out: Array) -> None:
+def phasors(station_uvw: Array, epoch: Array, lmn: Array, frequency_hz: float, offset_hz: Array, out: Array) -> None:
     """Phasors K = exp(+2 pi i nu/c (u l + v m + w (n-1))) of every term: a source at one time and frequency.
+
+    Terms are the same in every dump, but where their sources and the stations are.
 
     Parameters
     ----------
     station_uvw
-        (epoch, station, 3) float64, m.
+        (dump, epoch, station, 3) float64, m.
     epoch
-        (term,) int32: row of ``station_uvw``.
+        (term,) int32: which of the dump's epochs.
     lmn
-        (term, 3) float64: l, m, n - 1 of the source at its epoch.
-    frequency_hz
-        (term,) float64, Hz.
+        (dump, term, 3) float64: l, m, n - 1 of the source at its epoch.
+    frequency_hz, offset_hz
+        Hz; (term,) float64, Hz: the frequency of a term is the sum of both.
     out
-        (2, term, station) float32 or float64: real and imaginary parts.
+        (dump, 2, term, station) float32 or float64: real and imaginary parts.
     """
-    turns = np.einsum("tpi,ti->tp", station_uvw[epoch], lmn) * (frequency_hz / SPEED_OF_LIGHT_M_S)[:, None]
+    per_m = (frequency_hz + offset_hz) / SPEED_OF_LIGHT_M_S
+    turns = np.einsum("dtpi,dti->dtp", station_uvw[:, epoch], lmn) * per_m[:, None]
     turns -= np.rint(turns)
-    out[0] = np.cos(2.0 * np.pi * turns)
-    out[1] = np.sin(2.0 * np.pi * turns)
+    out[:, 0] = np.cos(2.0 * np.pi * turns)
+    out[:, 1] = np.sin(2.0 * np.pi * turns)

@@ -16,18 +16,19 @@ def unpolarised(phasors: Array, intensity: Array, baseline_index: Array, out: Ar
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     intensity
-        (term,) same dtype, Jy, times the weight of the term; may be negative.
+        (dump, term) same dtype, Jy, times the weight of the term; may be negative.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     p, q, row = pairs(baseline_index)
-    products = _product(phasors, intensity)[p, q]
-    out[row, 0] += products
-    out[row, 3] += products
+    for dump in range(len(out)):
+        products = _product(phasors[dump], intensity[dump])[p, q]
+        out[dump, row, 0] += products
+        out[dump, row, 3] += products
 
 
 def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) -> None:
@@ -36,17 +37,18 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     coherency
-        (term, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY), times the weight of the term; YX = conj(XY).
+        (dump, term, 4) same dtype, Jy: J B J^H as (XX, YY, Re XY, Im XY), times the weight of the term; YX = conj(XY).
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
     p, q, row = pairs(baseline_index)
-    for pol, weight in enumerate(coherency_matrix(coherency).reshape(-1, 4).T):
-        out[row, pol] += _product(phasors, weight)[p, q]
+    for dump in range(len(out)):
+        for pol, weight in enumerate(coherency_matrix(coherency[dump]).reshape(-1, 4).T):
+            out[dump, row, pol] += _product(phasors[dump], weight)[p, q]
 
 
 def per_kind(
@@ -57,27 +59,27 @@ def per_kind(
     Parameters
     ----------
     phasors
-        (2, term, station) float32 or float64.
+        (dump, 2, term, station) float32 or float64.
     jones
-        (kind, source, 2, 2) complex of the same precision.
+        (dump, kind, source, 2, 2) complex of the same precision.
     kind
         (station,) int32: row of ``jones``; 0, 1, 2 ... where all stations differ.
     source
         (term,) int32: column of ``jones``.
     coherency
-        (term, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky, times the weight of the term.
+        (dump, term, 4) float of the same precision, Jy: (XX, YY, Re XY, Im XY) of the sky, times the term's weight.
     baseline_index
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
-        (baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+        (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
     """
-    sky = coherency_matrix(coherency)
-    response = jones.astype(np.complex128)[:, source]
-    phasor = complex_phasors(phasors)
-    for p, q, row in zip(*pairs(baseline_index), strict=True):
-        seen = response[kind[p]] @ sky @ response[kind[q]].conj().swapaxes(-1, -2)
-        fringe = phasor[:, p] * phasor[:, q].conj()
-        out[row] += (fringe[:, None, None] * seen).sum(axis=0).reshape(4)
+    for dump in range(len(out)):
+        sky, phasor = coherency_matrix(coherency[dump]), complex_phasors(phasors[dump])
+        response = jones[dump].astype(np.complex128)[:, source]
+        for p, q, row in zip(*pairs(baseline_index), strict=True):
+            seen = response[kind[p]] @ sky @ response[kind[q]].conj().swapaxes(-1, -2)
+            fringe = phasor[:, p] * phasor[:, q].conj()
+            out[dump, row] += (fringe[:, None, None] * seen).sum(axis=0).reshape(4)
 
 
 def complex_phasors(phasors: Array) -> Array:

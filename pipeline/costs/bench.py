@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pipeline.costs.cases import Case, output_cases, prediction_cases, write_case
 from pipeline.costs.clocked import Clocked
+from pipeline.costs.memory import N_BUFFERS
 from pipeline.costs.observed import task_of
 from pipeline.costs.stages import Counts, Precision, added, kernel_stage, times
 from pipeline.costs.task import Task, count_channel, count_directions
@@ -123,7 +124,8 @@ def _time_prediction(case: Case, precision: Precision, prepared: Prepared, world
     with Topology(world, plan.layout) as topology, blas_on_one_thread():
         for _ in range(setting.repeat + 1):
             clocked.seconds.clear()
-            pool = Pool([Sums.empty(plan.block_dumps, plan.layout.items_per_rank()[0], plan.sizes.n_baselines)])
+            shape = (plan.block_dumps, plan.layout.items_per_rank()[0], plan.sizes.n_baselines)
+            pool = Pool(Sums.empty(*shape) for _ in range(N_BUFFERS))
             timers, start = Timers(setting.clock), setting.clock()
             for predicted in Predictor(prepared, topology.role, pool, timers):
                 pool.give(predicted.buffer)

@@ -35,9 +35,11 @@ class Clocked:
         return _Clocks(self._device.kernels, self._device.synchronise, self._clock, self.seconds)
 
     @property
-    def host_kernels(self) -> _Clocks:
-        """The host's kernels, clocked."""
-        return _Clocks(self._device.host_kernels, _nothing, self._clock, self.seconds)
+    def host(self) -> Clocked:
+        """The CPU's threads, clocked together with the device."""
+        host = Clocked(self._device.host, self._clock)
+        host.seconds = self.seconds
+        return host
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
@@ -61,7 +63,3 @@ class _Clocks:
             seconds[name] = seconds.get(name, 0.0) + clock() - start
 
         return clocked
-
-
-def _nothing() -> None:
-    """Wait for nothing: kernels of the host are done when they return."""

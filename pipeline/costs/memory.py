@@ -17,6 +17,9 @@ N_BUFFERS = 2
 TRANSFORM_SHARE = 0.25
 #: Moments at which a response that is interpolated is worked out, and the part of compute.memory to keep them.
 N_MOMENTS, KEPT_SHARE = 4, 0.1
+#: Phasors and responses of the dumps that kernels take together, at most, if there are several: on a CPU they stay in
+#: its cache, a GPU they fill (docs/kernels.md).
+BATCH_BYTES = {"cpu": 2_000_000, "cuda": 1_000_000_000}
 _COMPLEX_BYTES = 16
 #: l, m, n - 1, or a unit vector.
 _VECTOR_BYTES = 3 * 8
@@ -47,6 +50,25 @@ def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int, n_queued: int = 
     if sizes.n_transformed:
         per_dump += _transformed_bytes(sizes, real_bytes)
     return _kernel_bytes(sizes, real_bytes) + _response_bytes(sizes, real_bytes) + sizes.screen_bytes, per_dump
+
+
+def dumps_at_once(sizes: Sizes, backend: str, real_bytes: int, n_terms: int, n_sources: int) -> int:
+    """Return how many dumps of a chunk of sources kernels take together.
+
+    Parameters
+    ----------
+    sizes
+        What the inputs hold.
+    backend
+        "cpu" or "cuda".
+    real_bytes
+        Of a real number of the phasors.
+    n_terms, n_sources
+        Of the chunk, in one dump.
+    """
+    responses = sizes.n_kinds * n_sources * sizes.n_values if sizes.n_kinds > 1 else 0
+    one = 2 * real_bytes * (n_terms * sizes.n_stations + responses)
+    return max(1, BATCH_BYTES[backend] // max(1, one))
 
 
 def averages_bytes(layout: Layout, n_baselines: int) -> int:
@@ -107,7 +129,7 @@ def _transformed_bytes(sizes: Sizes, real_bytes: int) -> int:
 
 def _kernel_bytes(sizes: Sizes, real_bytes: int) -> int:
     """Phasors, the index of baselines, flux densities of a channel, directions and terms, stations of Gaussians."""
-    phasors = 2 * sizes.terms_at_once * sizes.n_stations * real_bytes
+    phasors = max(2 * sizes.terms_at_once * sizes.n_stations * real_bytes, BATCH_BYTES["cpu"])
     terms = sizes.n_sources * (10 * 8 + 3 * _VECTOR_BYTES) + sizes.n_terms * _TERM_BYTES
     # Along the axes of every Gaussian: stations, gathered, turned and scaled.
     gaussians = sizes.extended_at_once * sizes.n_stations * (3 + 3 + 2 + 2) * 8

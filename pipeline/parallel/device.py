@@ -37,6 +37,7 @@ class CudaDevice(Device):
     """
 
     backend = "cuda"
+    blocks_ahead = 1
 
     def __init__(self, precision: str, reason: str, n_threads: int, index: int, n_devices: int = 1) -> None:
         super().__init__(precision, reason, n_threads)
@@ -45,6 +46,12 @@ class CudaDevice(Device):
         self._cuda, self._index, self._n_devices = cuda, index, n_devices
         self.has_tensor_cores, self._why = False, ""
         self._copies: Copies | None = None
+        self._host = CpuDevice(precision, f"beside CUDA device {index}", n_threads)
+
+    @property
+    def host(self) -> CpuDevice:
+        """The CPU's threads of this rank."""
+        return self._host
 
     def _bind(self) -> None:
         self._cuda.select_device(self._index)

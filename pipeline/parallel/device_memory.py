@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from pipeline.costs.memory import BATCH_BYTES, N_MOMENTS
 from pipeline.errors import DeviceError
 
 SPARE_BYTES = 600_000_000
@@ -22,6 +23,8 @@ class Held:
         Terms of the sum over sources: all of a dump's, and those of one chunk.
     n_epochs, n_kinds
         Moments within a dump; kinds of station.
+    kept_bytes
+        Of responses that are kept.
     real_bytes
         Of a real number of the precision.
     """
@@ -32,14 +35,19 @@ class Held:
     terms_at_once: int
     n_epochs: int
     n_kinds: int
+    kept_bytes: int
     real_bytes: int
 
     @property
     def fixed_bytes(self) -> int:
-        """What is held whatever the block: phasors, responses, the index of baselines."""
+        """What is held whatever the block: phasors, responses, the index of baselines.
+
+        Of responses there are those of a batch, and the four moments between which they are interpolated.
+        """
         phasors = 2 * self.terms_at_once * self.n_stations * self.real_bytes
         jones = 8 * self.n_kinds * self.terms_at_once * self.real_bytes if self.n_kinds > 1 else 0
-        return SPARE_BYTES + phasors + jones + 4 * self.n_stations**2
+        batch = max(phasors + jones, BATCH_BYTES["cuda"])
+        return SPARE_BYTES + batch + N_MOMENTS * jones + self.kept_bytes * (self.n_kinds > 1) + 4 * self.n_stations**2
 
     @property
     def dump_bytes(self) -> int:

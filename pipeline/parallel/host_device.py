@@ -32,11 +32,14 @@ class Device(ABC):
     ----------
     backend : str
         "cpu" or "cuda".
+    blocks_ahead : int
+        Blocks whose kernels are launched before what the last one sent is waited for.
     real, complex : numpy.dtype
         Dtypes of phasors and of visibilities.
     """
 
     backend: str
+    blocks_ahead: int
 
     def __init__(self, precision: str, reason: str, n_threads: int) -> None:
         import numba
@@ -54,12 +57,9 @@ class Device(ABC):
         return self._module()
 
     @property
-    def host_kernels(self) -> ModuleType:
-        """The kernels that work on the host's arrays, ready for the calling thread."""
-        self._make_ready()
-        from kernels import cpu
-
-        return cpu
+    @abstractmethod
+    def host(self) -> Device:
+        """The CPU's threads of this rank: this device, or the one beside it."""
 
     def _make_ready(self) -> None:
         """Ready the calling thread, once."""
@@ -132,6 +132,12 @@ class CpuDevice(Device):
     """All threads of this rank; see `Device`."""
 
     backend = "cpu"
+    blocks_ahead = 0
+
+    @property
+    def host(self) -> CpuDevice:
+        """The device itself."""
+        return self
 
     def _bind(self) -> None:
         """Do nothing: threads are all there is."""

@@ -34,17 +34,22 @@ def apparent_coherency(response: Complex, stokes_jy: Float64) -> Float64:
     Parameters
     ----------
     response
-        (source,) complex of a scalar response, or (source, 2, 2) complex.
+        (dump, source) complex of a scalar response, or (dump, source, 2, 2) complex.
     stokes_jy
         (source, 4) I, Q, U, V in Jy.
+
+    Returns
+    -------
+    (dump, source, 4) float64, Jy
     """
-    if response.ndim == 1:
+    if response.ndim == 2:
         power: Float64 = response.real**2 + response.imag**2
-        return coherencies(stokes_jy) * power[:, np.newaxis]
+        return coherencies(stokes_jy) * power[..., np.newaxis]
     i, q, u, v = stokes_jy.T
     brightness = np.stack([i + q + 0j, u + 1j * v, u - 1j * v, i - q + 0j], axis=-1).reshape(-1, 2, 2)
     seen = response @ brightness @ response.conj().swapaxes(-1, -2)
-    return np.stack([seen[:, 0, 0].real, seen[:, 1, 1].real, seen[:, 0, 1].real, seen[:, 0, 1].imag], axis=-1)
+    xx, xy, yy = seen[..., 0, 0], seen[..., 0, 1], seen[..., 1, 1]
+    return np.stack([xx.real, yy.real, xy.real, xy.imag], axis=-1)
 
 
 def as_products(coherency: Float64) -> Complex128:

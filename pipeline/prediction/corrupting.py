@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.prediction.moments import DumpMoments
 from pipeline.prepare import Prepared
+
+Int64 = npt.NDArray[np.int64]
 
 
 class Corrupting:
@@ -60,13 +63,17 @@ class Corrupting:
             sigma_jy = device.upload(noise.sigma_jy(frequency_hz))
             device.kernels.add_noise(self._stations, sigma_jy, noise.seed, channel, dump, visibilities)
 
-    def delay(self, moment: DumpMoments, number: int, frequency_hz: float, phasors: Any) -> None:
-        """Let the ionosphere delay the phasors of one chunk, in place.
+    def delay(self, moment: DumpMoments, visible: Int64, source: Any, frequency_hz: float, phasors: Any) -> None:
+        """Let the ionosphere delay the phasors of one dump, in place.
 
         Parameters
         ----------
-        moment, number
-            The dump, and which of its chunks.
+        moment
+            The dump.
+        visible
+            (source,) int64: sources of the sky.
+        source
+            On the device: (term,) int32, which of `visible` a term has.
         frequency_hz
             Frequency, Hz.
         phasors
@@ -75,14 +82,13 @@ class Corrupting:
         ionosphere = self._instrument.ionosphere
         if ionosphere is None:
             return
-        time_s, mine = self._time_s(moment.dump), moment.chunks[number]
-        enu = self._device.upload(moment.enu[mine.terms.visible])
+        time_s, enu = self._time_s(moment.dump), self._device.upload(moment.enu[visible])
         place, turns = ionosphere.place_at(time_s), ionosphere.turns_per_tecu(frequency_hz)
         host = ionosphere.screen_at(time_s)
         if self._screen[0] is not host:
             self._screen = (host, self._device.upload(host))
         screen = self._screen[1]
-        self._device.kernels.phase_screen(self._station_enu, enu, mine.source, screen, place, turns, phasors)
+        self._device.kernels.phase_screen(self._station_enu, enu, source, screen, place, turns, phasors)
 
     def _time_s(self, dump: int) -> float:
         """Return the middle of a dump, s since the start."""

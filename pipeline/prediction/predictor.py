@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -68,11 +71,31 @@ class Predictor:
         self._summing = Summing(prepared, self._corrupting)
         block = (self._plan.block_dumps, n_baselines)
         self._visibilities = device.empty((*block, N_POLARISATIONS), device.complex)
-        self._sums = device.empty((*block, N_POLARISATIONS), np.complex64)
-        self._weights = device.empty(block, np.float32)
+        # While one is on its way to the host the next is summed, where the device can do both.
+        self._sums = [
+            (device.empty((*block, N_POLARISATIONS), np.complex64), device.empty(block, np.float32))
+            for _ in range(1 + device.blocks_ahead)
+        ]
 
     def __iter__(self) -> Iterator[Predicted]:
         """Predict every block of every band, waiting for a free buffer before each."""
+        ahead: deque[Predicted] = deque()
+        for predicted in self._launched():
+            ahead.append(predicted)
+            if len(ahead) > self._device.blocks_ahead:
+                yield self._arrived(ahead)
+        while ahead:
+            yield self._arrived(ahead)
+
+    def _arrived(self, ahead: deque[Predicted]) -> Predicted:
+        """Wait until the first of some blocks is in its buffer, and take it."""
+        predicted = ahead.popleft()
+        with self._timers("predict"):
+            self._device.wait_for_sends(sum(_n_sends(later.sums) for later in ahead))
+        return predicted
+
+    def _launched(self) -> Iterator[Predicted]:
+        """Launch every block of every band; on a CPU they are then done."""
         for band in range(*self._role.bands):
             for first, stop in self._plan.blocks():
                 buffer = self._pool.take()
@@ -89,16 +112,20 @@ class Predictor:
         n_channels = self._plan.layout.channels_per_item
         channel = band * self._plan.layout.channels_per_band + self._role.channels[0]
         for item in range(n_items):
-            self._sums[:n_dumps] = 0
-            self._weights[:n_dumps] = 0
+            sums, weights = (each[:n_dumps] for each in self._sums[0])
+            # What was sent from there an item or two ago may still be on its way.
+            self._device.wait_for_sends(2 * n_dumps * self._device.blocks_ahead)
+            self._device.kernels.clear(sums)
+            self._device.kernels.clear(weights)
             for _ in range(n_channels):
-                self._add_channel(channel, moments)
+                self._add_channel(channel, moments, sums, weights)
                 channel += 1
             for dump in range(n_dumps):
-                self._device.download(self._sums[dump], out.values[dump, item])
-                self._device.download(self._weights[dump], out.weights[dump, item])
+                self._device.send(sums[dump], out.values[dump, item])
+                self._device.send(weights[dump], out.weights[dump, item])
+            self._sums.append(self._sums.pop(0))
 
-    def _add_channel(self, channel: int, moments: BlockMoments) -> None:
+    def _add_channel(self, channel: int, moments: BlockMoments, sums: Any, sum_weights: Any) -> None:
         """Predict one channel for every dump of a block and add it to the sums."""
         kept = [k for k, each in enumerate(moments.dumps) if not self._corrupting.is_flagged(channel, each.dump)]
         if not kept:
@@ -107,8 +134,20 @@ class Predictor:
         self._summing.sum_sources(channel, moments, visibilities)
         for k in kept:
             self._corrupting.corrupt(channel, moments.dumps[k].dump, visibilities[k])
-            weights = self._corrupting.weights
-            self._device.kernels.accumulate(visibilities[k], weights, self._sums[k], self._weights[k])
+        for run in _runs(kept):
+            self._device.kernels.accumulate(visibilities[run], self._corrupting.weights, sums[run], sum_weights[run])
+
+
+def _runs(numbers: list[int]) -> Iterator[slice]:
+    """Yield slices of numbers that follow one another, of some in ascending order."""
+    for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        consecutive = [number for _, number in run]
+        yield slice(consecutive[0], consecutive[-1] + 1)
+
+
+def _n_sends(sums: Sums) -> int:
+    """Return how many copies bring a block to the host: values and weights of every dump and item."""
+    return 2 * len(sums.weights) * len(sums.weights[0])
 
 
 def warm_up(prepared: Prepared) -> float:
@@ -147,7 +186,9 @@ def _run_every_kernel(prepared: Prepared) -> None:
     corrupting = Corrupting(small)
     Summing(small, corrupting).sum_sources(0, Moments(small).block(0, 1), visibilities)
     corrupting.corrupt(0, 0, visibilities[0])
-    sums = device.empty((len(inputs.baselines), N_POLARISATIONS), np.complex64)
-    sum_weights = device.empty((len(inputs.baselines),), np.float32)
-    device.kernels.accumulate(visibilities[0], corrupting.weights, sums, sum_weights)
+    sums = device.empty(visibilities.shape, np.complex64)
+    sum_weights = device.empty(visibilities.shape[:2], np.float32)
+    device.kernels.clear(sums)
+    device.kernels.clear(sum_weights)
+    device.kernels.accumulate(visibilities, corrupting.weights, sums, sum_weights)
     device.synchronise()

@@ -6,10 +6,10 @@ gives it within the accuracy asked for. The moments depend on the observation al
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pipeline.observation.geometry import Geometry, Moment
 from pipeline.observation.smearing import EARTH_RAD_S
 from pipeline.observation.stations.base import Directions, StationResponse
+from pipeline.parallel.host_device import Device
 from pipeline.prediction.apparent import Complex
 
 if TYPE_CHECKING:
@@ -70,12 +71,11 @@ class Responses:
         Dumps that share moments, as `dumps_per_cell` gives them.
     n_dumps
         Dumps of the observation.
-    kernels
-        Host kernels for large sums.
+    device
+        Where stations that differ are multiplied with their responses: those are there, in its precision. Where all
+        are alike the brightness is multiplied instead, on the host, in complex128.
     memory_bytes
         What may be kept for the next call; the rest is evaluated again.
-    dtype
-        Of the responses: complex128, or complex64 where that is what they are multiplied with.
     """
 
     def __init__(
@@ -84,57 +84,84 @@ class Responses:
         geometry: Geometry,
         cell_dumps: int,
         n_dumps: int,
-        kernels: ModuleType,
+        device: Device,
         memory_bytes: int,
-        dtype: npt.DTypeLike,
     ) -> None:
-        self._response, self._geometry, self._kernels = response, geometry, kernels
+        self._response, self._geometry, self._device = response, geometry, device
+        self._place = device if response.n_kinds > 1 else device.host
+        self._dtype = np.dtype(device.complex if response.n_kinds > 1 else np.complex128)
         self._cell_dumps, self._n_dumps = cell_dumps, n_dumps
-        self._kept: OrderedDict[tuple[int, int, float], tuple[Int64, Complex]] = OrderedDict()
-        self._room, self._dtype = memory_bytes, np.dtype(dtype)
-        # Allocating it for every dump would take longer than interpolating.
-        self._interpolated: Complex = np.empty(0, dtype)
+        self._kept: OrderedDict[tuple[int, int, float], tuple[Int64, Any]] = OrderedDict()
+        self._room = memory_bytes
+        # Allocating it for every batch would take longer than interpolating.
+        self._scratch: Any = self._place.empty((0,), self._dtype)
 
-    def at(self, sources: Int64, visible: Int64, moment: DumpMoments, frequency_hz: float) -> Complex:
+    def at(self, sources: Int64, visible: Int64, dumps: list[DumpMoments], frequency_hz: float) -> Any:
         """Return the responses of all kinds of station to the sources that are up, until the next call.
 
         Parameters
         ----------
         sources, visible
-            (source,) int64, ascending indices in the sky: a chunk, and those of it that are up.
-        moment
-            The dump.
+            (source,) int64, ascending indices in the sky: a chunk, and those of it that are up in all the dumps.
+        dumps
+            The dumps, consecutive.
         frequency_hz
             Frequency, Hz.
 
         Returns
         -------
-        (kind, visible source) complex of scalar responses, else (kind, visible source, 2, 2) complex
+        (dump, kind, visible source) complex of scalar responses, else (dump, kind, visible source, 2, 2) complex; on
+        the device if there are several kinds
         """
         if self._cell_dumps == 1 or not len(visible):
-            return self._evaluate(visible, moment.middle, moment.enu[visible], frequency_hz)
-        cell = moment.dump // self._cell_dumps
+            each = [self._evaluate(visible, one.middle, one.enu[visible], frequency_hz) for one in dumps]
+            return self._place.upload(np.stack(each) if len(each) > 1 else each[0][np.newaxis])
+        n_values = (1 if self._response.is_scalar else 4) * self._response.n_kinds * len(visible)
+        if self._scratch.size < len(dumps) * n_values:
+            self._scratch = self._place.empty((len(dumps) * n_values,), self._dtype)
+        out = self._scratch[: len(dumps) * n_values].reshape(len(dumps), n_values)
+        first = 0
+        for cell, group in itertools.groupby(dumps, lambda one: one.dump // self._cell_dumps):
+            some = list(group)
+            self._interpolate(sources, visible, cell, some, frequency_hz, out[first : first + len(some)])
+            first += len(some)
+        matrix = () if self._response.is_scalar else (2, 2)
+        return out.reshape(len(dumps), self._response.n_kinds, len(visible), *matrix)
+
+    def _interpolate(
+        self, sources: Int64, visible: Int64, cell: int, dumps: list[DumpMoments], frequency_hz: float, out: Any
+    ) -> None:
+        """Write the responses of dumps of one cell, (dump, value)."""
         known, values = self._cell(sources, cell, frequency_hz)
-        interpolated = self._interpolate(self._weights(cell, moment.dump + 0.5), values)
+        real = np.zeros(0, self._dtype).real.dtype
+        weights = self._place.upload(np.stack([self._weights(cell, one.dump + 0.5) for one in dumps]).astype(real))
         if np.array_equal(known, visible):
-            return interpolated
+            self._place.kernels.interpolate(values.view(real), weights, out.view(real))
+            return
         # Sources that rise or set within the cell have no response at all of its moments.
-        out = np.empty((interpolated.shape[0], len(visible), *interpolated.shape[2:]), self._dtype)
+        found = self._place.empty((len(dumps), values.shape[1]), self._dtype)
+        self._place.kernels.interpolate(values.view(real), weights, found.view(real))
+        interpolated = np.empty(found.shape, self._dtype)
+        self._place.download(found, interpolated)
+        interpolated = interpolated.reshape(len(dumps), self._response.n_kinds, len(known), -1)
+        whole = np.empty((*interpolated.shape[:2], len(visible), interpolated.shape[3]), self._dtype)
         shared = np.isin(visible, known)
-        out[:, shared] = interpolated[:, np.isin(known, visible)]
+        whole[:, :, shared] = interpolated[:, :, np.isin(known, visible)]
         others = visible[~shared]
-        out[:, ~shared] = self._evaluate(others, moment.middle, moment.enu[others], frequency_hz)
-        return out
+        for place, one in enumerate(dumps):
+            evaluated = self._evaluate(others, one.middle, one.enu[others], frequency_hz)
+            whole[place, :, ~shared] = np.moveaxis(evaluated.reshape(*evaluated.shape[:2], -1), 1, 0)
+        self._place.fill(out, whole.reshape(out.shape))
 
     def _evaluate(self, sources: Int64, moment: Moment, enu: Float64, frequency_hz: float) -> Complex:
         # Finding north costs three times as much as finding the source.
         north = np.full_like(enu, np.nan) if self._response.is_scalar else moment.north(sources)
         directions = Directions(enu, north, moment.uvw_axes[2])
-        response = self._response.respond(directions, frequency_hz, self._kernels, self._dtype)
+        response = self._response.respond(directions, frequency_hz, self._device.host.kernels, self._dtype)
         return response.astype(self._dtype, copy=False)
 
-    def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Complex]:
-        """Return which sources are up at all moments of a cell, and the responses to them, (moment, kind, …)."""
+    def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Any]:
+        """Return which sources are up at all moments of a cell, and the responses to them, (moment, value)."""
         key = (int(sources[0]), cell, frequency_hz)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -149,19 +176,11 @@ class Responses:
         del first
         for number in range(1, len(moments)):
             values[number] = self._evaluate(known, moments[number], enu[number][up], frequency_hz)
-        self._keep(key, known, values)
-        return known, values
+        there = self._place.upload(values.reshape(len(values), -1))
+        self._keep(key, known, there)
+        return known, there
 
-    def _interpolate(self, weights: Float64, values: Complex) -> Complex:
-        """Return the weighted sum over the first axis, in memory that the next call overwrites."""
-        if self._interpolated.size < values[0].size:
-            self._interpolated = np.empty(values[0].size, self._dtype)
-        out = self._interpolated[: values[0].size]
-        real = out.real.dtype
-        self._kernels.interpolate(values.reshape(len(values), -1).view(real), weights.astype(real), out.view(real))
-        return out.reshape(values.shape[1:])
-
-    def _keep(self, key: tuple[int, int, float], known: Int64, values: Complex) -> None:
+    def _keep(self, key: tuple[int, int, float], known: Int64, values: Any) -> None:
         """Keep the responses of a cell, and let the oldest go for them."""
         if values.nbytes > self._room + sum(kept.nbytes for _, kept in self._kept.values()):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,10 +15,11 @@ from pipeline.costs.memory import TRANSFORM_SHARE
 from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
-from pipeline.prediction.apparent import Complex, apparent_coherency, as_products, coherencies, envelope_axes
+from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelope_axes
 from pipeline.prediction.corrupting import Corrupting
-from pipeline.prediction.moments import BlockMoments, DumpMoments
+from pipeline.prediction.moments import Batch, BlockMoments, DumpMoments
 from pipeline.prediction.responses import Responses
+from pipeline.prediction.terms import Chunk
 from pipeline.prediction.transform import transform
 from pipeline.prepare import Prepared
 
@@ -35,21 +37,22 @@ class Channel:
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """One chunk of sources in one dump, as the kernels take it: arrays on the device.
+    """One chunk of sources in a batch of dumps, as the kernels take it: arrays on the device.
 
     Attributes
     ----------
     phasors
-        (2, term, station).
+        (dump, 2, term, station).
     jones
-        (kind, source, 2, 2); no kinds where all stations answer alike, or the phasors hold the responses.
+        (dump, kind, source, 2, 2); no kinds where all stations answer alike, or the phasors hold the responses.
     coherency
-        (term, 4) float64, Jy, times the quadrature's weights: the sky's, or what all stations alike see of it.
+        (dump, term, 4), Jy, times the quadrature's weights: the sky's, or what all stations alike see of it. Or
+        (dump, term) where there is but an intensity.
     """
 
     phasors: Any
     jones: Any
-    coherency: Float64
+    coherency: Any
 
 
 class Summing:
@@ -75,15 +78,14 @@ class Summing:
             prepared.geometry,
             plan.sizes.cell_dumps,
             plan.n_dumps,
-            device.host_kernels,
+            device,
             plan.kept_bytes,
-            np.complex128 if inputs.response.n_kinds == 1 else device.complex,
         )
         self._kind = device.upload(inputs.response.kind)
         index = np.full((self._n_stations, self._n_stations), -1, np.int32)
         index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
         self._index = device.upload(index)
-        self._phasors = device.empty((2 * self._routes.terms_at_once * self._n_stations,), device.real)
+        self._phasors = device.empty((prepared.phasors_at_once,), device.real)
         # XX = YY and XY = YX = 0 for all sources.
         self._is_intensity = inputs.response.is_scalar and inputs.sky.is_unpolarised
 
@@ -105,55 +107,55 @@ class Summing:
             for dump, visibilities in enumerate(self._transforms(moments, here)):
                 self._device.fill(out[dump], visibilities)
         else:
-            out[:] = 0
+            self._device.kernels.clear(out)
         for number, chunk in enumerate(self._routes.chunks):
-            add = self._add_gaussians if chunk.is_extended else self._add_points
-            for dump, moment in enumerate(moments.dumps):
-                if len(moment.chunks[number].terms.source):
-                    add(number, moment, self._look(number, moment, here), here, out[dump])
+            for batch in moments.batches[number]:
+                seen, some = self._look(chunk, batch, here), out[batch.of_block]
+                if not chunk.is_extended:
+                    self._add_points(batch, seen, some)
+                    continue
+                for place, moment in enumerate(batch.dumps):
+                    one = Seen(seen.phasors[place], seen.jones[place], seen.coherency[place])
+                    self._add_gaussians(batch, moment, one, here, some[place])
 
-    def _look(self, number: int, moment: DumpMoments, here: Channel) -> Seen:
-        """See one chunk of sources through the stations."""
-        device, kernels, mine = self._device, self._device.kernels, moment.chunks[number]
-        terms, n_terms = mine.terms, len(mine.terms.source)
-        phasors = self._phasors[: 2 * n_terms * self._n_stations].reshape(2, n_terms, self._n_stations)
-        term_hz = device.upload(here.frequency_hz + terms.offset * self._spectrum.width_hz)
-        kernels.phasors(moment.station_uvw, mine.epoch, mine.lmn, term_hz, phasors)
-        self._corrupting.delay(moment, number, here.frequency_hz, phasors)
-        response, stokes = self._respond(self._routes.chunks[number].sources, terms.visible, moment, here)
-        jones = np.empty((0, len(terms.visible), 2, 2), device.complex)
+    def _look(self, chunk: Chunk, batch: Batch, here: Channel) -> Seen:
+        """See the sources of one chunk through the stations."""
+        device, kernels, terms, mine = self._device, self._device.kernels, batch.terms, batch.of_chunk
+        shape = (len(batch.dumps), 2, len(terms.source), self._n_stations)
+        phasors = self._phasors[: math.prod(shape)].reshape(shape)
+        kernels.phasors(batch.station_uvw, mine.epoch, batch.lmn, here.frequency_hz, mine.offset_hz, phasors)
+        for place, moment in enumerate(batch.dumps):
+            self._corrupting.delay(moment, terms.visible, mine.source, here.frequency_hz, phasors[place])
+        response = self._responses.at(chunk.sources, terms.visible, batch.dumps, here.frequency_hz)
+        stokes, jones = here.stokes_jy[terms.visible], response
         if self._response.n_kinds == 1:
-            coherency = apparent_coherency(response[0], stokes)
+            coherency = apparent_coherency(response[:, 0], stokes)
         else:
-            coherency = coherencies(stokes)
+            coherency = np.broadcast_to(coherencies(stokes), (len(batch.dumps), len(stokes), 4))
             if self._response.is_scalar:
-                kernels.scale(device.upload(response), self._kind, mine.source, phasors)
-            else:
-                jones = response
-        weighted = coherency[terms.source] * terms.weight[:, np.newaxis]
-        return Seen(phasors, device.upload(jones), weighted)
+                kernels.scale(response, self._kind, mine.source, phasors)
+        if self._response.n_kinds == 1 or self._response.is_scalar:
+            jones = device.empty((len(batch.dumps), 0, len(stokes), 2, 2), device.complex)
+        weighted = coherency[:, terms.source] * terms.weight[:, np.newaxis]
+        if self._is_intensity and not chunk.is_extended:
+            weighted = weighted[..., 0]
+        return Seen(phasors, jones, device.upload(weighted.astype(device.real)))
 
-    def _respond(self, sources: Int64, visible: Int64, moment: DumpMoments, here: Channel) -> tuple[Complex, Float64]:
-        """Return the responses to those of some sources that are up, and their flux densities."""
-        response = self._responses.at(sources, visible, moment, here.frequency_hz)
-        return response, here.stokes_jy[visible]
-
-    def _add_points(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
+    def _add_points(self, batch: Batch, seen: Seen, out: Any) -> None:
         """Add a chunk of point sources by the product that suits stations and sky."""
-        device, kernels = self._device, self._device.kernels
-        coherency = seen.coherency.astype(device.real)
-        if len(seen.jones):
-            source, sky = moment.chunks[number].source, device.upload(coherency)
-            kernels.per_kind(seen.phasors, seen.jones, self._kind, source, sky, self._index, out)
+        kernels = self._device.kernels
+        if seen.jones.shape[1]:
+            source = batch.of_chunk.source
+            kernels.per_kind(seen.phasors, seen.jones, self._kind, source, seen.coherency, self._index, out)
         elif self._is_intensity:
-            kernels.unpolarised(seen.phasors, device.upload(coherency[:, 0]), self._index, out)
+            kernels.unpolarised(seen.phasors, seen.coherency, self._index, out)
         else:
-            kernels.common(seen.phasors, device.upload(coherency), self._index, out)
+            kernels.common(seen.phasors, seen.coherency, self._index, out)
 
-    def _add_gaussians(self, number: int, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
-        """Add a chunk of Gaussian sources; the kernel is given stations along each source's own axes."""
-        mine, device, uvw_axes = moment.chunks[number], self._device, moment.middle.uvw_axes
-        terms, visible = mine.terms, mine.terms.visible
+    def _add_gaussians(self, batch: Batch, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
+        """Add a chunk of Gaussian sources in one dump; the kernel is given stations along each source's own axes."""
+        device, uvw_axes = self._device, moment.middle.uvw_axes
+        terms, visible = batch.terms, batch.terms.visible
         north, towards = (vectors @ uvw_axes.T for vectors in (moment.middle.north(visible), moment.enu[visible]))
         per_hz = envelope_axes(self._sky.shape_rad[visible], north, towards)[terms.source]
         term_hz = here.frequency_hz + terms.offset * self._spectrum.width_hz
@@ -164,8 +166,8 @@ class Summing:
             seen.phasors,
             seen.jones,
             self._kind,
-            mine.source,
-            device.upload(seen.coherency.astype(device.real)),
+            batch.of_chunk.source,
+            seen.coherency,
             device.upload(np.tile([1.0, 0.0, 1.0], (len(along), 1))),
             device.upload(np.arange(len(along), dtype=np.int32)),
             device.upload(along),
@@ -183,8 +185,9 @@ class Summing:
                 seen = []
                 for part in self._routes.transformed:
                     visible = part.sources[moment.is_up[part.sources]]
-                    response, stokes = self._respond(part.sources, visible, moment, here)
-                    seen.append((visible, as_products(apparent_coherency(response[0], stokes))))
+                    response = self._responses.at(part.sources, visible, [moment], here.frequency_hz)
+                    apparent = apparent_coherency(response[:, 0], here.stokes_jy[visible])
+                    seen.append((visible, as_products(apparent[0])))
                 tasks.append((moments, moment, seen, here.frequency_hz))
             yield from pool.map(lambda task: self._transformed(*task), tasks)
 

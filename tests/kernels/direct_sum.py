@@ -51,36 +51,55 @@ def index_of(n_stations: int, keep: str, seed: int = 5) -> NDArray[np.int32]:
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """Sources at several times and frequencies, in no order: what `phasors` takes, and the source of each term."""
+    """Sources at several times and frequencies, in no order: what `phasors` takes, and the source of each term.
+
+    Positions of stations are (dump, epoch, station, 3), directions (dump, term, 3).
+    """
 
     station_uvw: NDArray[np.float64]
     epoch: NDArray[np.int32]
     lmn: NDArray[np.float64]
-    frequency_hz: NDArray[np.float64]
+    frequency_hz: float
+    offset_hz: NDArray[np.float64]
     source: NDArray[np.int32]
 
     @property
-    def arguments(self) -> tuple[NDArray[Any], ...]:
+    def arguments(self) -> tuple[Any, ...]:
         """Arguments of `phasors` but the last."""
-        return self.station_uvw, self.epoch, self.lmn, self.frequency_hz
+        return self.station_uvw, self.epoch, self.lmn, self.frequency_hz, self.offset_hz
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the phasors: (dump, 2, term, station)."""
+        return len(self.lmn), 2, self.epoch.size, self.station_uvw.shape[2]
 
 
-def terms(n_stations: int, n_terms: int, n_sources: int = 7, n_epochs: int = 3, seed: int = 20) -> Terms:
-    """Terms up to 350 MHz and 73 km; the first at the phase centre, at the highest frequency."""
+def terms(
+    n_stations: int, n_terms: int, n_dumps: int = 1, n_sources: int = 7, n_epochs: int = 3, seed: int = 20
+) -> Terms:
+    """Terms up to 350 MHz and 73 km; the first at the phase centre, at the highest frequency.
+
+    Nothing about the directions and stations of one dump tells those of another.
+    """
     rng = np.random.default_rng(seed)
-    uvw = np.stack([stations(n_stations, seed + e) for e in range(n_epochs)])
+    uvw = np.stack([stations(n_stations, seed + e) for e in range(n_dumps * n_epochs)])
     frequency_hz = rng.uniform(50e6, 350e6, n_terms)
     frequency_hz[:2] = 350e6
     epoch, source = (rng.integers(0, n, n_terms).astype(np.int32) for n in (n_epochs, n_sources))
-    return Terms(uvw, epoch, sources(n_terms, seed + 99), frequency_hz, source)
+    lmn = np.stack([sources(n_terms, seed + 99 + d) for d in range(n_dumps)])
+    return Terms(uvw.reshape(n_dumps, n_epochs, n_stations, 3), epoch, lmn, 200e6, frequency_hz - 200e6, source)
 
 
 def fringes(terms: Terms) -> tuple[LongDouble, ...]:
-    """Cosine and sine of every station and term, (term, station), in long double."""
-    turns = np.zeros((len(terms.lmn), terms.station_uvw.shape[1]), np.longdouble)
-    for axis in range(3):
-        turns += np.longdouble(terms.lmn[:, None, axis]) * np.longdouble(terms.station_uvw[terms.epoch, :, axis])
-    turns *= (np.longdouble(terms.frequency_hz) / C_M_S)[:, None]
+    """Cosine and sine of every dump, term and station, (dump, term, station), in long double."""
+    n_dumps, _, n_terms, n_stations = terms.shape
+    turns = np.zeros((n_dumps, n_terms, n_stations), np.longdouble)
+    for dump in range(n_dumps):
+        for axis in range(3):
+            along = np.longdouble(terms.station_uvw[dump, terms.epoch, :, axis])
+            turns[dump] += np.longdouble(terms.lmn[dump, :, None, axis]) * along
+    frequency_hz = np.longdouble(terms.frequency_hz) + np.longdouble(terms.offset_hz)
+    turns *= (frequency_hz / C_M_S)[:, None]
     turns -= np.rint(turns)
     angle = turns * 8 * np.arctan(np.longdouble(1))
     return np.cos(angle), np.sin(angle)
@@ -93,7 +112,10 @@ def visibilities(
     stokes: NDArray[np.float64],
     envelope: Callable[[int, int], LongDouble] = lambda p, q: np.longdouble(1),
 ) -> NDArray[np.complex128]:
-    """Sum V_pq = sum_t E_pq K_p conj(K_q) J_p B_t J_q^H baseline by baseline; jones (station, term, 2, 2)."""
+    """Sum V_pq = sum_t E_pq K_p conj(K_q) J_p B_t J_q^H of one dump, baseline by baseline.
+
+    The fringe is (term, station) twice, jones (station, term, 2, 2), stokes (term, 4).
+    """
     cosine, sine = fringe
     i, q_, u, v = stokes.T.astype(np.clongdouble)
     brightness = ((i + q_, u + 1j * v), (u - 1j * v, i - q_))
@@ -109,6 +131,17 @@ def visibilities(
                         terms += wide[p, :, a, c] * brightness[c][d] * wide[q, :, b, d].conj()
                 out[index[p, q], 2 * a + b] = (phase * terms).sum()
     return out
+
+
+def visibilities_of_dumps(
+    fringe: tuple[LongDouble, ...],
+    index: NDArray[np.int32],
+    jones: NDArray[np.complex128],
+    stokes: NDArray[np.float64],
+) -> NDArray[np.complex128]:
+    """Sum dump by dump, (dump, baseline, 4); all that `visibilities` takes then begins with an axis of dumps."""
+    dumps = range(len(stokes))
+    return np.stack([visibilities((fringe[0][d], fringe[1][d]), index, jones[d], stokes[d]) for d in dumps])
 
 
 def fluxes(n: int, kind: str, seed: int) -> NDArray[np.float64]:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from pipeline.errors import DeviceError
 from pipeline.parallel.device_memory import Held, block_that_fits
 
 HELD = Held(
-    n_stations=512, n_baselines=130_816, n_terms=50_000, terms_at_once=4096, n_epochs=3, n_kinds=512, real_bytes=4
+    n_stations=512,
+    n_baselines=130_816,
+    n_terms=50_000,
+    terms_at_once=4096,
+    n_epochs=3,
+    n_kinds=512,
+    kept_bytes=7_000_000,
+    real_bytes=4,
 )
 
 
 def test_what_is_held() -> None:
-    # Phasors 4096 x 512 complex64; responses 512 x 4096 x 4 complex64; index 512 x 512 int32.
-    assert HELD.fixed_bytes == 600_000_000 + 16_777_216 + 67_108_864 + 1_048_576
+    # A batch; responses 512 x 4096 x 4 complex64 of four moments; those kept; index 512 x 512 int32.
+    assert HELD.fixed_bytes == 600_000_000 + 1_000_000_000 + 4 * 67_108_864 + 7_000_000 + 1_048_576
+    # Where one dump is larger than a batch: phasors of 65,536 terms, and responses.
+    large = dataclasses.replace(HELD, terms_at_once=16 * 4096)
+    assert large.fixed_bytes == 600_000_000 + 16 * (16_777_216 + 5 * 67_108_864) + 7_000_000 + 1_048_576
+    # Stations alike have no responses of their own.
+    alike = dataclasses.replace(HELD, n_kinds=1)
+    assert alike.fixed_bytes == 600_000_000 + 1_000_000_000 + 1_048_576
     # Visibilities and two sums of 4 complex64, two float32 weights; 32 bytes a term; 3 epochs of positions.
     assert HELD.dump_bytes == 130_816 * (32 + 64 + 8) + 50_000 * 32 + 3 * 512 * 24
 
@@ -29,7 +44,7 @@ def test_a_block_is_shortened_to_what_is_free() -> None:
 def test_no_room_for_one_dump_names_the_remedy() -> None:
     free = HELD.fixed_bytes + HELD.dump_bytes
     assert block_that_fits(free, 1, HELD, 50) == 1
-    with pytest.raises(DeviceError, match=r"0\.7\d* GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
+    with pytest.raises(DeviceError, match=r"1\.89 GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
         block_that_fits(free - 1, 1, HELD, 50)
-    with pytest.raises(DeviceError, match=r"1\.4 GB for 2 ranks"):
+    with pytest.raises(DeviceError, match=r"3\.78 GB for 2 ranks"):
         block_that_fits(free, 2, HELD, 50)

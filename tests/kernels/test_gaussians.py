@@ -22,17 +22,17 @@ def arguments(n_stations: int, n_terms: int, n_kinds: int, precision: str) -> di
     """Everything `gaussians` takes but the baselines; kinds in no order."""
     real, complex_ = direct_sum.PRECISIONS[precision]
     terms, rng = direct_sum.terms(n_stations, n_terms), np.random.default_rng(30)
-    phasors = np.full((2, n_terms, n_stations), np.nan, real)
+    phasors = np.full(terms.shape, np.nan, real)
     reference.phasors(*terms.arguments, phasors)
     return {
-        "phasors": phasors,
+        "phasors": phasors[0],
         "jones": (rng.normal(size=(n_kinds, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_),
         "kind": rng.permutation(np.arange(n_stations) % max(n_kinds, 1)).astype(np.int32),
         "source": terms.source,
         "coherency": rng.normal(size=(n_terms, 4)).astype(real),
         "envelope": direct_sum.envelopes(n_terms, 31),
         "epoch": terms.epoch,
-        "station_uvw": terms.station_uvw,
+        "station_uvw": terms.station_uvw[0],
     }
 
 
@@ -79,8 +79,8 @@ def test_gaussians(module: ModuleType, precision: str, n_stations: int, n_terms:
         jones = given["jones"][given["kind"]][:, given["source"]]
     xx, yy, u, v = np.float64(given["coherency"]).T
     stokes = np.stack([(xx + yy) / 2, (xx - yy) / 2, u, v], axis=1)
-    fringe = direct_sum.fringes(direct_sum.terms(n_stations, n_terms))
-    added = direct_sum.visibilities(fringe, index, jones, stokes, envelope_of(given))
+    cosine, sine = direct_sum.fringes(direct_sum.terms(n_stations, n_terms))
+    added = direct_sum.visibilities((cosine[0], sine[0]), index, jones, stokes, envelope_of(given))
     gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
     rounding = np.finfo(out.real.dtype).eps * np.abs(before + added).max()
     bound = BOUND[precision] * (gain * np.abs(stokes).sum(axis=1)).sum() + rounding

@@ -7,6 +7,7 @@ too, but only a GPU proves them.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -26,6 +27,8 @@ SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") == "1"
 # The simulator runs every CUDA thread as a Python thread: seconds for the smallest tile.
 SIZES = [(2, 1, "cross"), (5, 37, "all"), (66, 3, "few")]
 PRODUCTS = ("unpolarised", "common", "per_kind")
+N_DUMPS = 2
+BEFORE = 0.5 - 0.25j
 BIG_SIZES = [(67, 130, "all"), (5, 50_000, "all"), (131, 300, "few")]
 
 
@@ -45,44 +48,58 @@ def to_host(array: Any) -> Any:
     return array.copy_to_host()
 
 
+def phasors_of(terms: direct_sum.Terms, real: Any) -> Any:
+    """Phasors on the device."""
+    out = cuda.to_device(np.full(terms.shape, np.nan, real))
+    arguments = [cuda.to_device(each) if isinstance(each, np.ndarray) else each for each in terms.arguments]
+    kernels.phasors(*arguments, out)
+    return out
+
+
+def begun(index: Any, complex_: Any, n_dumps: int) -> Any:
+    """Visibilities on the device that products are added to."""
+    return cuda.to_device(np.full((n_dumps, index.max() + 1, 4), BEFORE, complex_))
+
+
 def predict(size: tuple[int, int, str], precision: str, names: tuple[str, ...]) -> list[tuple[str, float]]:
-    """Run every product and give its name and error relative to the flux it may be measured by."""
+    """Run every product of two dumps and give its name and error relative to the flux it may be measured by."""
     n_stations, n_terms, keep = size
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(8)
-    terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, keep)
+    terms, index = direct_sum.terms(n_stations, n_terms, N_DUMPS), direct_sum.index_of(n_stations, keep)
     fringe = direct_sum.fringes(terms)
-    stokes, flux = rng.normal(size=(n_terms, 4)), direct_sum.fluxes(n_terms, "mixed", 6)
-    unpolarised = np.stack([flux, 0 * flux, 0 * flux, 0 * flux], axis=1)
-    kind_jones = (rng.normal(size=(3, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_)
+    stokes = rng.normal(size=(N_DUMPS, n_terms, 4))
+    flux = np.stack([(1 + dump) * direct_sum.fluxes(n_terms, "mixed", 6 + dump) for dump in range(N_DUMPS)])
+    unpolarised = np.stack([flux, 0 * flux, 0 * flux, 0 * flux], axis=-1)
+    kind_jones = (rng.normal(size=(N_DUMPS, 3, 7, 2, 2, 2)) @ [1, 1j]).astype(complex_)
     kind = rng.integers(0, 3, n_stations).astype(np.int32)
-    jones = kind_jones[kind][:, terms.source]
-    i, q, u, v = stokes.T
-    coherency = cuda.to_device(np.stack([i + q, i - q, u, v], axis=1).astype(real))
-    phasors = cuda.to_device(np.full((2, n_terms, n_stations), np.nan, real))
-    kernels.phasors(*map(cuda.to_device, terms.arguments), phasors)
-    phase_error = np.abs(to_host(phasors) - np.array(fringe)).max()
+    jones = kind_jones[:, kind][:, :, terms.source]
+    i, q, u, v = np.moveaxis(stokes, -1, 0)
+    coherency = cuda.to_device(np.stack([i + q, i - q, u, v], axis=-1).astype(real))
+    phasors = phasors_of(terms, real)
+    phase_error = np.abs(to_host(phasors) - np.stack(fringe, axis=1)).max()
     same = np.broadcast_to(np.eye(2, dtype=complex), jones.shape)
-    gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
+    gain = np.linalg.norm(jones, axis=(3, 4)).max(axis=1) ** 2
     index_on_device = cuda.to_device(index)
     errors = [("phasors", float(phase_error))]
     for name, factors, response, sky, scale in (
-        ("unpolarised", (cuda.to_device(flux.astype(real)),), same, unpolarised, np.abs(flux).sum()),
-        ("common", (coherency,), same, stokes, np.abs(stokes).sum()),
+        ("unpolarised", (cuda.to_device(flux.astype(real)),), same, unpolarised, np.abs(flux).sum(axis=1)),
+        ("common", (coherency,), same, stokes, np.abs(stokes).sum(axis=(1, 2))),
         (
             "per_kind",
             (*map(cuda.to_device, (kind_jones, kind, terms.source)), coherency),
             jones,
             stokes,
-            (gain * np.abs(stokes).sum(axis=1)).sum(),
+            (gain * np.abs(stokes).sum(axis=2)).sum(axis=1),
         ),
     ):
         if name not in names:
             continue
-        out = cuda.to_device(np.full((index.max() + 1, 4), 0.5 - 0.25j, complex_))
+        out = begun(index, complex_, N_DUMPS)
         getattr(kernels, name)(phasors, *factors, index_on_device, out)
-        error = np.abs(to_host(out) - (0.5 - 0.25j) - direct_sum.visibilities(fringe, index, response, sky)).max()
-        errors.append((name, float(error / scale)))
+        expected = direct_sum.visibilities_of_dumps(fringe, index, response, sky)
+        error = np.abs(to_host(out) - BEFORE - expected).max(axis=(1, 2))
+        errors.append((name, float((error / scale).max())))
     return errors
 
 
@@ -109,60 +126,76 @@ def test_products_of_more_stations_and_sources(size: tuple[int, int, str], preci
 
 
 @on_gpu_or_simulator
-def test_several_dumps_at_once() -> None:
-    n_stations, n_terms, n_dumps = 3, 5, 2
-    index, terms = direct_sum.index_of(n_stations, "cross"), direct_sum.terms(n_stations, n_terms * n_dumps)
-    fringe = tuple(np.longdouble(np.float32(part)) for part in direct_sum.fringes(terms))
-    flux = direct_sum.fluxes(n_terms * n_dumps, "mixed", 6).astype(np.float32)
-    stokes, same = np.outer(flux, [1, 0, 0, 0]), np.broadcast_to(np.eye(2), (n_stations, n_terms, 2, 2))
-    out = cuda.to_device(np.full((n_dumps, 3, 4), 0.5 - 0.25j, np.complex64))
-    kernels.unpolarised(*map(cuda.to_device, (np.array(fringe, np.float32), flux, index)), out)
+@pytest.mark.parametrize("name", ["unpolarised", "per_kind"])
+def test_several_dumps_at_once_are_the_same_bits_as_each_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Responses are multiplied in two terms at a time, of two dumps and then of the third."""
+    n_stations, n_terms, n_dumps = 3, 3, 3
+    monkeypatch.setattr(operands, "SLAB_TERMS", 2)
+    monkeypatch.setattr(operands, "SLAB_BYTES", 2 * slab_bytes(2, n_stations) + 100)
+    terms, index = direct_sum.terms(n_stations, n_terms, n_dumps), direct_sum.index_of(n_stations, "cross")
+    rng, phasors = np.random.default_rng(7), to_host(phasors_of(terms, np.float32))
+    flux = [direct_sum.fluxes(n_terms, "mixed", 6 + dump) for dump in range(n_dumps)]
+    factors: tuple[Any, ...] = (np.stack(flux).astype(np.float32),)
+    if name == "per_kind":
+        jones = (rng.normal(size=(n_dumps, 2, 7, 2, 2, 2)) @ [1, 1j]).astype(np.complex64)
+        coherency = rng.normal(size=(n_dumps, n_terms, 4)).astype(np.float32)
+        factors = (jones, np.array([0, 1, 0], np.int32), terms.source, coherency)
+
+    def product(dumps: slice) -> Any:
+        out = begun(index, np.complex64, len(phasors[dumps]))
+        own = [each[dumps] if each.ndim > 1 else each for each in (phasors, *factors)]
+        getattr(kernels, name)(*map(cuda.to_device, (*own, index)), out)
+        return to_host(out)
+
+    together = product(slice(None))
+    assert len({each.tobytes() for each in together}) == n_dumps
     for dump in range(n_dumps):
-        own = slice(dump * n_terms, (dump + 1) * n_terms)
-        expected = direct_sum.visibilities(tuple(part[own] for part in fringe), index, same, stokes[own])
-        error = np.abs(to_host(out)[dump] - (0.5 - 0.25j) - expected).max()
-        assert error <= 1e-6 * np.abs(flux[own]).sum() + 2**-24
+        assert product(slice(dump, dump + 1)).tobytes() == together[dump].tobytes()
+
+
+def slab_bytes(n_terms: int, n_stations: int) -> int:
+    """Bytes of one dump in a slab: left and right, i or j, real and imaginary, inner terms; in float32."""
+    return 2 * 2 * 2 * (2 * n_terms) * n_stations * 4
 
 
 @on_gpu_or_simulator
 def test_responses_are_multiplied_in_slab_by_slab(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two dumps of five terms, two terms at a time: the last slab is half empty."""
-    n_stations, n_terms, n_dumps, slab = 3, 5, 2, 2
-    monkeypatch.setattr(operands, "SLAB_BYTES", slab * 16 * 4 * n_dumps * n_stations + 100)
+    """Three dumps of five terms, two dumps and two terms at a time: the last of either are one."""
+    n_stations, n_terms, n_dumps, slab = 3, 5, 3, 2
+    monkeypatch.setattr(operands, "SLAB_TERMS", slab)
+    monkeypatch.setattr(operands, "SLAB_BYTES", 2 * slab_bytes(slab, n_stations) + 100)
     rng = np.random.default_rng(9)
-    phasors = rng.normal(size=(2, n_terms * n_dumps, n_stations)).astype(np.float32)
-    jones = (rng.normal(size=(2, 7, 2, 2, 2)) @ [1, 1j]).astype(np.complex64)
-    kind, source = np.array([0, 1, 0], np.int32), rng.integers(0, 7, n_terms * n_dumps).astype(np.int32)
-    coherency = rng.normal(size=(n_terms * n_dumps, 4)).astype(np.float32)
+    phasors = rng.normal(size=(n_dumps, 2, n_terms, n_stations)).astype(np.float32)
+    jones = (rng.normal(size=(n_dumps, 2, 7, 2, 2, 2)) @ [1, 1j]).astype(np.complex64)
+    kind, source = np.array([0, 1, 0], np.int32), rng.integers(0, 7, n_terms).astype(np.int32)
+    coherency = rng.normal(size=(n_dumps, n_terms, 4)).astype(np.float32)
     arrays = tuple(map(cuda.to_device, (phasors, jones, kind, source, coherency)))
-    slabs = [to_host(packed).copy() for packed in operands.pack_in_slabs(arrays, n_dumps)]
-    assert [each.shape for each in slabs] == [(2, 2, 2, 2 * slab * n_dumps, n_stations)] * 3
-    xx, yy, re, im = coherency.T
-    sky = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=1).reshape(-1, 2, 2)
-    for dump in range(n_dumps):
-        for t in range(3 * slab):
-            for p in range(n_stations):
-                rows = slice(2 * (dump * slab + t % slab), 2 * (dump * slab + t % slab) + 2)
-                left, right = (side[:, 0, rows, p] + 1j * side[:, 1, rows, p] for side in slabs[t // slab])
-                if t >= n_terms:
-                    assert not left.any()
-                    assert not right.any()
-                    continue
-                term = dump * n_terms + t
-                wave = phasors[0, term, p] + 1j * phasors[1, term, p]
-                seen = jones[kind[p], source[term]]
-                assert np.abs(left - wave * seen @ sky[term]).max() <= 1e-5
-                assert np.abs(right - wave * seen).max() <= 1e-5
+    slabs = [(first, to_host(packed).copy()) for first, packed in operands.pack_in_slabs(arrays)]
+    assert [first for first, _ in slabs] == [0, 0, 0, 2, 2, 2]
+    sizes = [(2, 4), (2, 4), (2, 2), (1, 4), (1, 4), (1, 2)]
+    assert [packed.shape for _, packed in slabs] == [(some, 2, 2, 2, inner, n_stations) for some, inner in sizes]
+    xx, yy, re, im = np.moveaxis(coherency, -1, 0)
+    sky = np.stack([xx + 0j, re + 1j * im, re - 1j * im, yy + 0j], axis=-1).reshape(n_dumps, n_terms, 2, 2)
+    for dump, t, p in itertools.product(range(n_dumps), range(n_terms), range(n_stations)):
+        first, packed = slabs[3 * (dump // 2) + t // slab]
+        rows = slice(2 * (t % slab), 2 * (t % slab) + 2)
+        left, right = (side[:, 0, rows, p] + 1j * side[:, 1, rows, p] for side in packed[dump - first])
+        wave, seen = phasors[dump, 0, t, p] + 1j * phasors[dump, 1, t, p], jones[dump, kind[p], source[t]]
+        assert np.abs(left - wave * seen @ sky[dump, t]).max() <= 1e-5
+        assert np.abs(right - wave * seen).max() <= 1e-5
 
 
 @on_gpu_or_simulator
 def test_no_source_makes_zeros() -> None:
-    index = direct_sum.index_of(3, "all")
-    out = cuda.to_device(np.full((6, 4), 0.5 - 0.25j, np.complex64))
-    phasors = cuda.to_device(np.empty((2, 0, 3), np.float32))
-    kernels.phasors(*map(cuda.to_device, direct_sum.terms(3, 0).arguments), phasors)
-    kernels.unpolarised(phasors, cuda.to_device(np.empty(0, np.float32)), cuda.to_device(index), out)
-    assert (to_host(out) == 0.5 - 0.25j).all()
+    index, nothing = direct_sum.index_of(3, "all"), np.empty((2, 0), np.float32)
+    out = begun(index, np.complex64, 2)
+    phasors = phasors_of(direct_sum.terms(3, 0, 2), np.float32)
+    kernels.unpolarised(phasors, cuda.to_device(nothing), cuda.to_device(index), out)
+    assert (to_host(out) == BEFORE).all()
+    jones, sky = np.empty((2, 1, 0, 2, 2), np.complex64), np.empty((2, 0, 4), np.float32)
+    factors = (jones, np.zeros(3, np.int32), np.zeros(0, np.int32), sky, index)
+    kernels.per_kind(phasors, *map(cuda.to_device, factors), out)
+    assert (to_host(out) == BEFORE).all()
 
 
 @on_gpu_or_simulator
@@ -171,12 +204,33 @@ def test_scale(precision: str) -> None:
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(3)
     kind, source = rng.integers(0, 2, 19).astype(np.int32), rng.integers(0, 5, 15).astype(np.int32)
-    response, phasors = (rng.normal(size=(2, 5, 2)) @ [1, 1j]).astype(complex_), rng.normal(size=(2, 15, 19))
+    response, phasors = (rng.normal(size=(3, 2, 5, 2)) @ [1, 1j]).astype(complex_), rng.normal(size=(3, 2, 15, 19))
     on_device = cuda.to_device(phasors.astype(real))
     kernels.scale(*map(cuda.to_device, (response, kind, source)), on_device)
-    re, im = to_host(on_device)
-    expected = (phasors[0] + 1j * phasors[1]) * response[kind][:, source].T
+    re, im = to_host(on_device).swapaxes(0, 1)
+    expected = (phasors[:, 0] + 1j * phasors[:, 1]) * response[:, kind][:, :, source].swapaxes(1, 2)
     assert np.abs(re + 1j * im - expected).max() <= 4 * np.finfo(real).eps * np.abs(expected).max()
+
+
+@on_gpu_or_simulator
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_moments", "n_values"), [(4, 131), (1, 1), (4, 0)])
+def test_interpolate(real: Any, n_moments: int, n_values: int) -> None:
+    rng = np.random.default_rng(5)
+    values, weights = (rng.normal(size=size).astype(real) for size in ((n_moments, n_values), (3, n_moments)))
+    out = cuda.to_device(np.full((3, n_values), np.nan, real))
+    kernels.interpolate(cuda.to_device(values), cuda.to_device(weights), out)
+    parts = np.longdouble(weights)[:, :, None] * np.longdouble(values)  # (dump, moment, value)
+    bound = n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=1)
+    assert (np.abs(to_host(out) - parts.sum(axis=1)) <= bound).all()
+
+
+@on_gpu_or_simulator
+def test_clear() -> None:
+    out = cuda.to_device(np.full((3, 5, 4), np.nan, np.complex64))
+    kernels.clear(out)
+    kernels.clear(cuda.to_device(np.empty((0, 4), np.complex64)))
+    assert not to_host(out).any()
 
 
 @on_gpu_or_simulator
@@ -184,7 +238,9 @@ def test_scale(precision: str) -> None:
 def test_gaussians(precision: str, n_kinds: int, n_terms: int) -> None:
     n_stations, (real, complex_) = 5, direct_sum.PRECISIONS[precision]
     terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, "few")
-    rng, fringe, form = np.random.default_rng(8), direct_sum.fringes(terms), direct_sum.envelopes(n_terms, 31)
+    rng, form = np.random.default_rng(8), direct_sum.envelopes(n_terms, 31)
+    (cosine,), (sine,) = direct_sum.fringes(terms)
+    fringe, (uvw,) = (cosine, sine), terms.station_uvw
     stokes, kind_jones = rng.normal(size=(n_terms, 4)), (rng.normal(size=(n_kinds, 7, 2, 2, 2)) @ [1, 1j])
     kind, before = np.arange(n_stations, dtype=np.int32) % 2, rng.normal(size=(index.max() + 1, 4)).astype(complex_)
     jones = np.broadcast_to(np.eye(2), (n_stations, n_terms, 2, 2))
@@ -192,14 +248,14 @@ def test_gaussians(precision: str, n_kinds: int, n_terms: int) -> None:
         jones = kind_jones[kind][:, terms.source]
 
     def envelope(p: int, q: int) -> Any:
-        du, dv = np.longdouble(terms.station_uvw[terms.epoch, p] - terms.station_uvw[terms.epoch, q]).T[:2]
+        du, dv = np.longdouble(uvw[terms.epoch, p] - uvw[terms.epoch, q]).T[:2]
         return np.exp(-(form[:, 0] * du**2 + form[:, 1] * du * dv + form[:, 2] * dv**2))
 
     i, q_, u, v = stokes.T
     coherency = np.stack([i + q_, i - q_, u, v], axis=1).astype(real)
     inputs = (np.array(fringe, real), kind_jones.astype(complex_), kind, terms.source, coherency, form, terms.epoch)
     out = cuda.to_device(before)
-    kernels.gaussians(*map(cuda.to_device, (*inputs, terms.station_uvw, index)), out)
+    kernels.gaussians(*map(cuda.to_device, (*inputs, uvw, index)), out)
     expected = before + direct_sum.visibilities(fringe, index, jones, stokes, envelope)
     gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
     bound = {"mixed": 1e-6, "double": 1e-9}[precision] * (gain * np.abs(stokes).sum(axis=1)).sum()
@@ -220,9 +276,9 @@ def test_array_factors(dtype: Any, error: float) -> None:
 @on_gpu_or_simulator
 def test_accumulate() -> None:
     rng = np.random.default_rng(9)
-    values = (rng.normal(size=(67, 4)) + 1j * rng.normal(size=(67, 4))).astype(np.complex64)
-    weights, sum_weights = rng.uniform(0, 3, 67).astype(np.float32), rng.uniform(size=67).astype(np.float32)
-    sums = (rng.normal(size=(67, 4)) + 1j).astype(np.complex64)
+    values = (rng.normal(size=(2, 67, 4)) + 1j * rng.normal(size=(2, 67, 4))).astype(np.complex64)
+    weights, sum_weights = rng.uniform(0, 3, 67).astype(np.float32), rng.uniform(size=(2, 67)).astype(np.float32)
+    sums = (rng.normal(size=(2, 67, 4)) + 1j).astype(np.complex64)
     exact = np.clongdouble(sums) + np.longdouble(weights)[:, None] * np.clongdouble(values)
     arrays = [cuda.to_device(array) for array in (values, weights, sums, sum_weights)]
     kernels.accumulate(*arrays)

@@ -23,20 +23,19 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
     real, complex_ = direct_sum.PRECISIONS[precision]
     rng = np.random.default_rng(3)
     kind, source = rng.integers(0, n_kinds, n_stations), rng.integers(0, 5, n_terms)
-    response = (rng.normal(size=(n_kinds, 5, 2)) @ [1, 1j]).astype(complex_)
-    phasors = rng.normal(size=(2, n_terms, n_stations)).astype(real)
-    before = np.clongdouble(phasors[0]) + 1j * np.clongdouble(phasors[1])
+    response = (rng.normal(size=(3, n_kinds, 5, 2)) @ [1, 1j]).astype(complex_)
+    phasors = rng.normal(size=(3, 2, n_terms, n_stations)).astype(real)
+    before = np.clongdouble(phasors[:, 0]) + 1j * np.clongdouble(phasors[:, 1])
     results = []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
         results.append(phasors.copy())
         module.scale(response, kind.astype(np.int32), source.astype(np.int32), results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
-    for t in range(n_terms):
-        for p in range(n_stations):
-            factor = np.clongdouble(response[kind[p], source[t]])
-            error = complex(*results[0][:, t, p]) - before[t, p] * factor
-            assert abs(error) <= 2 * np.finfo(real).eps * abs(before[t, p] * factor)
+    for d, t, p in itertools.product(range(3), range(n_terms), range(n_stations)):
+        expected = before[d, t, p] * np.clongdouble(response[d, kind[p], source[t]])
+        error = complex(*results[0][d, :, t, p]) - expected
+        assert abs(error) <= 2 * np.finfo(real).eps * abs(expected)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -44,15 +43,15 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
 @pytest.mark.parametrize(("n_moments", "n_values"), [(4, 9001), (1, 1), (3, 4096), (4, 0)])
 def test_interpolate(module: ModuleType, real: Any, n_moments: int, n_values: int) -> None:
     rng = np.random.default_rng(5)
-    values, weights = rng.normal(size=(n_moments, n_values)).astype(real), rng.normal(size=n_moments).astype(real)
+    values, weights = (rng.normal(size=size).astype(real) for size in ((n_moments, n_values), (3, n_moments)))
     results = []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
-        results.append(np.full(n_values, np.nan, real))
+        results.append(np.full((3, n_values), np.nan, real))
         module.interpolate(values, weights, results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
-    parts = np.longdouble(weights)[:, None] * np.longdouble(values)
-    assert (np.abs(results[0] - parts.sum(axis=0)) <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=0)).all()
+    parts = np.longdouble(weights)[:, :, None] * np.longdouble(values)  # (dump, moment, value)
+    assert (np.abs(results[0] - parts.sum(axis=1)) <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=1)).all()
 
 
 def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: float) -> Any:

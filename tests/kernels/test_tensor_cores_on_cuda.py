@@ -71,41 +71,68 @@ def test_rounding_stays_within_the_bound(kind: str, phases: str, n_adder: int) -
     assert error <= 1e-6
 
 
+def waves(n_dumps: int, n_terms: int, n_stations: int) -> Any:
+    """Phasors of random phases, (dump, 2, term, station)."""
+    turns = np.random.default_rng(7).uniform(size=(n_dumps, n_terms, n_stations))
+    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1).astype(np.float32)
+
+
 def check(name: str, n_stations: int, n_terms: int, n_dumps: int, keep: str = "all") -> None:
     """Compare a product of several dumps with the direct sum in long double of the same float32 operands."""
-    rng, n_all = np.random.default_rng(8), n_terms * n_dumps
-    index = direct_sum.index_of(n_stations, keep)
-    turns = rng.uniform(size=(n_all, n_stations))
-    phasors = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]).astype(np.float32)
-    flux, coherency = 10 ** rng.uniform(-3, 4, n_all), rng.normal(size=(n_all, 4))
-    flux = (flux * rng.choice([-1.0, 1.0], n_all)).astype(np.float32)
-    kind, source = (rng.integers(0, n, m).astype(np.int32) for n, m in ((3, n_stations), (7, n_all)))
-    jones, kinds = np.broadcast_to(np.eye(2), (n_stations, n_all, 2, 2)), (rng.normal(size=(3, 7, 2, 2, 2)) @ [1, 1j])
+    rng, shape = np.random.default_rng(8), (n_dumps, n_terms)
+    index, phasors = direct_sum.index_of(n_stations, keep), waves(n_dumps, n_terms, n_stations)
+    flux, coherency = 10 ** rng.uniform(-3, 4, shape), rng.normal(size=(*shape, 4))
+    flux = (flux * rng.choice([-1.0, 1.0], shape)).astype(np.float32)
+    kind, source = (rng.integers(0, n, m).astype(np.int32) for n, m in ((3, n_stations), (7, n_terms)))
+    jones = np.broadcast_to(np.eye(2), (n_dumps, n_stations, n_terms, 2, 2))
+    kinds = rng.normal(size=(n_dumps, 3, 7, 2, 2, 2)) @ [1, 1j]
     factors: tuple[Any, ...] = (coherency.astype(np.float32),)
     if name == "unpolarised":
-        coherency, factors = np.stack([flux, flux, 0 * flux, 0 * flux], axis=1), (flux,)
+        coherency, factors = np.stack([flux, flux, 0 * flux, 0 * flux], axis=-1), (flux,)
     if name == "per_kind":
-        jones, factors = kinds[kind][:, source], (kinds.astype(np.complex64), kind, source, *factors)
+        jones, factors = kinds[:, kind][:, :, source], (kinds.astype(np.complex64), kind, source, *factors)
     stokes = coherency @ [[0.5, 0.5, 0, 0], [0.5, -0.5, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
+    gain = np.linalg.norm(jones, axis=(3, 4)).max(axis=1) ** 2
     out = cuda.to_device(np.full((n_dumps, index.max() + 1, 4), 0.5 - 0.25j, np.complex64))
     getattr(tensor_cores, name)(*map(cuda.to_device, (phasors, *factors, index)), out)
-    values = out.copy_to_host() - (0.5 - 0.25j)
-    for dump in range(n_dumps):
-        terms = slice(dump * n_terms, (dump + 1) * n_terms)
-        fringe = tuple(np.longdouble(part[terms]) for part in phasors)
-        expected = direct_sum.visibilities(fringe, index, jones[:, terms], stokes[terms])
-        scale = (gain * np.abs(stokes).sum(axis=1))[terms].sum()
-        assert np.abs(values[dump] - expected).max() <= 1e-6 * scale + 2**-24
+    fringe = (np.longdouble(phasors[:, 0]), np.longdouble(phasors[:, 1]))
+    expected = direct_sum.visibilities_of_dumps(fringe, index, jones, stokes)
+    error = np.abs(out.copy_to_host() - (0.5 - 0.25j) - expected).max(axis=(1, 2))
+    assert (error <= 1e-6 * (gain * np.abs(stokes).sum(axis=2)).sum(axis=1) + 2**-24).all()
 
 
 @on_gpu_or_simulator
 @pytest.mark.parametrize(
     ("name", "n_stations", "n_terms", "n_dumps"),
-    [("unpolarised", 37, 19, 1), ("unpolarised", 2, 1, 2), ("common", 3, 5, 1), ("per_kind", 3, 3, 1)],
+    [("unpolarised", 37, 19, 1), ("unpolarised", 2, 1, 2), ("common", 3, 5, 2), ("per_kind", 3, 3, 2)],
 )
 def test_products(name: str, n_stations: int, n_terms: int, n_dumps: int) -> None:
     check(name, n_stations, n_terms, n_dumps)
+
+
+@on_gpu_or_simulator
+def test_products_of_faint_dumps_are_those_of_each_alone() -> None:
+    """The largest flux of a dump scales what half precision holds of it, and of no other dump."""
+    n_stations, n_terms, brightest = 3, 5, (1e5, 1e-7, 0.0, 3.0)
+    index, phasors = direct_sum.index_of(n_stations, "all"), waves(len(brightest), n_terms, n_stations)
+    flux = np.array([peak * direct_sum.fluxes(n_terms, "mixed", d) / 100 for d, peak in enumerate(brightest)])
+    flux = flux.astype(np.float32)
+
+    def product(dumps: slice) -> Any:
+        out = cuda.to_device(np.zeros((len(flux[dumps]), 6, 4), np.complex64))
+        tensor_cores.unpolarised(*map(cuda.to_device, (phasors[dumps], flux[dumps], index)), out)
+        return out.copy_to_host()
+
+    together = product(slice(None))
+    for dump in range(len(brightest)):
+        assert product(slice(dump, dump + 1)).tobytes() == together[dump].tobytes()
+    waves_of_all = phasors[:, 0].astype(np.clongdouble) + 1j * phasors[:, 1]
+    products = np.einsum("dt,dtp,dtq->dpq", np.longdouble(flux), waves_of_all, waves_of_all.conj())
+    expected = products[:, *np.triu_indices(n_stations)]
+    for pol in (0, 3):
+        error = np.abs(together[..., pol] - expected).max(axis=1)
+        assert (error <= 1e-6 * np.abs(flux).sum(axis=1, dtype=np.float64)).all()
+    assert not together[..., 1:3].any()
 
 
 @pytest.mark.gpu
@@ -119,10 +146,10 @@ def test_products_of_more_stations_and_sources(name: str, size: tuple[int, int, 
 @pytest.mark.gpu
 @on_gpu
 def test_many_equal_sources() -> None:
-    phasors = np.stack([np.ones((N_SOURCES, 3)), np.zeros((N_SOURCES, 3))]).astype(np.float32)
-    flux, out = np.full(N_SOURCES, 0.1, np.float32), cuda.to_device(np.zeros((6, 4), np.complex64))
+    phasors = np.stack([np.ones((1, N_SOURCES, 3)), np.zeros((1, N_SOURCES, 3))], axis=1).astype(np.float32)
+    flux, out = np.full((1, N_SOURCES), 0.1, np.float32), cuda.to_device(np.zeros((1, 6, 4), np.complex64))
     tensor_cores.unpolarised(*map(cuda.to_device, (phasors, flux, direct_sum.index_of(3, "all"))), out)
-    assert np.abs(out.copy_to_host()[:, 0] - flux.astype(float).sum()).max() <= 1e-6 * 0.1 * N_SOURCES
+    assert np.abs(out.copy_to_host()[..., 0] - flux.astype(float).sum()).max() <= 1e-6 * 0.1 * N_SOURCES
 
 
 @pytest.mark.skipif(not MISSING, reason="this process has a GPU or the simulator")
@@ -131,4 +158,4 @@ def test_in_the_simulator() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", Path(__file__).name, "-k", "products"]
     done = subprocess.run(command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
