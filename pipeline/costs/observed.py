@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.costs.memory import N_MOMENTS, kept_response_bytes
+from pipeline.costs.memory import N_MOMENTS, dumps_at_once, kept_response_bytes
 from pipeline.costs.stages import TILE_BYTES, TILE_ROWS, real_bytes
 from pipeline.costs.task import Summed, Task
 
@@ -39,14 +40,19 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
     station = config.telescope.station
     pattern = station.element.type if station.type == "aperture-array" else station.type
     transform, real = _transform(inputs, up), real_bytes(config.compute.precision)
+    backend = "cuda" if config.compute.backend == "cuda" else "cpu"
+
+    def at_once(n_terms: int, n_sources: int) -> int:
+        return min(plan.block_dumps, dumps_at_once(sizes, backend, real, n_terms, n_sources))
+
     return Task(
         n_stations=sizes.n_stations,
         n_baselines=sizes.n_baselines,
         n_cells=cells_of(inputs.baselines, TILE_BYTES // real),
         n_sources=sizes.n_sources,
         n_epochs=sizes.n_epochs,
-        points=_summed(chunks[False], up),
-        extended=_summed(chunks[True], up),
+        points=_summed(chunks[False], up, at_once),
+        extended=_summed(chunks[True], up, at_once),
         n_kinds=sizes.n_kinds,
         is_scalar=inputs.response.is_scalar,
         is_intensity=inputs.response.is_scalar and inputs.sky.is_unpolarised,
@@ -98,14 +104,15 @@ def _is_all_kept(plan: Plan, real: int) -> bool:
     return plan.kept_bytes >= kept_response_bytes(plan.layout, plan.sizes, real, plan.n_dumps, math.inf)
 
 
-def _summed(chunks: list[Chunk], up: Float64) -> Summed:
-    sources = terms = epochs = 0.0
+def _summed(chunks: list[Chunk], up: Float64, at_once: Callable[[int, int], int]) -> Summed:
+    sources = terms = epochs = calls = 0.0
     for chunk in chunks:
+        calls += 1 / at_once(chunk.nodes.n_terms, len(chunk.sources))
         share = up[chunk.sources]
         sources += float(share.sum())
         terms += float((share * chunk.nodes.in_channel * chunk.nodes.in_dump).sum())
         epochs += float((share * chunk.nodes.in_dump).sum())
-    return Summed(sources, terms, epochs, len(chunks))
+    return Summed(sources, terms, epochs, len(chunks), calls)
 
 
 def _transform(inputs: Inputs, up: Float64) -> tuple[float, float, float]:

@@ -19,12 +19,15 @@ class Summed:
         Sources at every moment of theirs.
     chunks
         Pieces in which they go through the kernels.
+    calls
+        Of kernels that take pieces of several dumps together, for each dump.
     """
 
     sources: float = 0
     terms: float = 0
     epoch_sources: float = 0
     chunks: int = 0
+    calls: float = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,36 +120,38 @@ def count_directions(task: Task) -> Counts:
 def _kernels(task: Task) -> Counts:
     points, extended = task.points, task.extended
     chunks, terms = points.chunks + extended.chunks, points.terms + extended.terms
+    calls = points.calls + extended.calls
     evaluated = task.evaluations * (points.sources + extended.sources + task.transform_sources)
     counts = {
-        **_product(task.product, points, task),
-        **_product("gaussians, kinds" if task.has_matrices else "gaussians", extended, task),
+        **_product(task.product, points, points.calls, task),
+        **_product("gaussians, kinds" if task.has_matrices else "gaussians", extended, extended.chunks, task),
         ("phasors", "term-station"): terms * task.n_stations,
-        ("phasors", "call"): chunks,
+        ("phasors", "call"): calls,
         ("array factors", "element-source"): task.n_elements * evaluated,
         ("array factors", "call"): task.evaluations * chunks * (task.n_elements > 0),
         ("accumulate", "baseline"): task.n_baselines,
-        ("accumulate", "call"): 1,
+        ("accumulate", "call"): 1 / task.block_dumps,
     }
     if task.is_interpolated:
         seen = points.sources + extended.sources + task.transform_sources
         counts["interpolate", "value"] = seen * task.n_kinds * (1 if task.is_scalar else 4)
-        counts["interpolate", "call"] = chunks + (task.transform_sources > 0)
-    for stage, is_there in (("scale", task.n_kinds > 1 and task.is_scalar), ("screen", task.has_screen)):
-        if is_there:
-            counts[stage, "term-station"], counts[stage, "call"] = terms * task.n_stations, chunks
+        counts["interpolate", "call"] = calls + (task.transform_sources > 0)
+    if task.n_kinds > 1 and task.is_scalar:
+        counts["scale", "term-station"], counts["scale", "call"] = terms * task.n_stations, calls
+    if task.has_screen:
+        counts["screen", "term-station"], counts["screen", "call"] = terms * task.n_stations, chunks
     for stage, is_there in (("gains", task.has_gains), ("noise", task.has_noise)):
         if is_there:
             counts[stage, "baseline"], counts[stage, "call"] = task.n_baselines, 1
     return counts
 
 
-def _product(stage: str, summed: Summed, task: Task) -> Counts:
+def _product(stage: str, summed: Summed, calls: float, task: Task) -> Counts:
     return {
         (stage, "term-cell"): summed.terms * task.n_cells,
         (stage, "term-station"): summed.terms * task.n_stations,
         (stage, "baseline"): summed.chunks * task.n_baselines,
-        (stage, "call"): summed.chunks,
+        (stage, "call"): calls,
     }
 
 
@@ -157,7 +162,7 @@ def _host(task: Task) -> Counts:
     matrices = task.n_kinds * (1 if task.is_scalar else 4)
     return {
         ("host", "channel"): 1,
-        ("host", "call"): chunks,
+        ("host", "call"): sum(one.calls for one in both),
         ("host", "source"): seen,
         ("host", "term"): sum(one.terms for one in both),
         ("host", "jones"): seen * matrices * (task.n_kinds > 1),
