@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kernels import bodies
 from kernels.cpu.envelopes import (
     ALIGNED,
+    COLUMNS,
     SLOTS_ALIKE,
     SLOTS_KINDS,
     split_octaves,
@@ -25,7 +26,7 @@ from kernels.cpu.envelopes import (
     weigh_kinds,
 )
 from kernels.cpu.packing import Responses, row_of_left
-from kernels.cpu.tiles import OPTIONS, PANEL, find_tiles, rows_per_tile, share_tiles
+from kernels.cpu.tiles import OPTIONS, find_tiles, rows_per_tile, share_tiles
 
 Array = NDArray[Any]
 Terms = tuple[Array, Array, Array, Array]  # coherency (term, 4), epoch (term,), form and reach as `_prepare` makes them
@@ -102,7 +103,7 @@ def _separate(uv: Array, baseline_index: Array, e: int, p: int, q0: int, q1: int
     u, v = uv[e, 0, p], uv[e, 1, p]
     for q in range(q0, q1):
         du, dv = u - uv[e, 0, q], v - uv[e, 1, q]
-        apart[q - q0], apart[PANEL + q - q0] = du, dv
+        apart[q - q0], apart[COLUMNS + q - q0] = du, dv
         if q >= p and baseline_index[p, q] >= 0:
             shortest = min(shortest, du * du + dv * dv)
     return shortest
@@ -115,14 +116,14 @@ def _pack(phasors: Array, responses: Responses, t0: int, t1: int, q0: int, q1: i
     for t in range(t0, t1):
         for q in range(q0, q1):
             if jones.shape[0] == 0:
-                at = 2 * (t - t0) * PANEL + q - q0
-                columns[at], columns[at + PANEL] = phasors[0, t, q], phasors[1, t, q]
+                at = 2 * (t - t0) * COLUMNS + q - q0
+                columns[at], columns[at + COLUMNS] = phasors[0, t, q], phasors[1, t, q]
                 continue
             phasor = complex(phasors[0, t, q], phasors[1, t, q])
             for jk in range(4):
                 value = phasor * jones[kind[q], source[t], jk // 2, jk % 2]
-                at = (8 * (t - t0) + 2 * jk) * PANEL + q - q0
-                columns[at], columns[at + PANEL] = value.real, value.imag
+                at = (8 * (t - t0) + 2 * jk) * COLUMNS + q - q0
+                columns[at], columns[at + COLUMNS] = value.real, value.imag
 
 
 @njit(**OPTIONS)
@@ -174,15 +175,16 @@ def _add_row(
 
 @njit(**OPTIONS)
 def _scatter(totals: Array, is_alike: bool, p: int, q0: int, q1: int, baseline_index: Array, out: Array) -> None:
-    """Add the totals (8 PANEL,) of a row to ``out``, rounding once."""
+    """Add the totals (8 COLUMNS,) of a row to ``out``, rounding once."""
     for q in range(max(p, q0), q1):
         row = baseline_index[p, q]
         if row < 0:
             continue
         at = q - q0
-        first, second = complex(totals[at], totals[PANEL + at]), complex(totals[2 * PANEL + at], totals[3 * PANEL + at])
-        third = complex(totals[4 * PANEL + at], totals[5 * PANEL + at])
-        fourth = complex(totals[6 * PANEL + at], totals[7 * PANEL + at])
+        first = complex(totals[at], totals[COLUMNS + at])
+        second = complex(totals[2 * COLUMNS + at], totals[3 * COLUMNS + at])
+        third = complex(totals[4 * COLUMNS + at], totals[5 * COLUMNS + at])
+        fourth = complex(totals[6 * COLUMNS + at], totals[7 * COLUMNS + at])
         if is_alike:  # XX, YY and the factors of Re XY and Im XY
             first, second, third, fourth = first, third + 1j * fourth, third - 1j * fourth, second
         out[row, 0] += first
@@ -197,18 +199,18 @@ def _gaussians(
 ) -> None:
     """Add all Gaussians, tile by tile."""
     n_total, n_station, is_alike = phasors.shape[1], phasors.shape[2], responses[0].shape[0] == 0
-    n_rows = min(PANEL, rows_per_tile(n_station, n_threads))
+    n_rows = min(COLUMNS, rows_per_tile(n_station, n_threads))
     n_parts, n_slots = 2 if is_alike else 8, SLOTS_ALIKE if is_alike else SLOTS_KINDS
-    tiles, first = share_tiles(find_tiles(baseline_index, n_rows, PANEL), n_threads)
+    tiles, first = share_tiles(find_tiles(baseline_index, n_rows, COLUMNS), n_threads)
     for thread in prange(n_threads):
-        columns = np.zeros(_BLOCK * n_parts * PANEL, phasors.dtype)
-        weighted, left = np.zeros(n_slots * n_parts * PANEL, phasors.dtype), np.zeros((n_slots, 8), phasors.dtype)
-        apart, powers = np.zeros(2 * PANEL, np.float64), np.zeros(2 * PANEL, phasors.dtype)
-        sums, totals = np.empty(8 * PANEL, phasors.dtype), np.empty((n_rows, 8 * PANEL), np.float64)
+        columns = np.zeros(_BLOCK * n_parts * COLUMNS, phasors.dtype)
+        weighted, left = np.zeros(n_slots * n_parts * COLUMNS, phasors.dtype), np.zeros((n_slots, 8), phasors.dtype)
+        apart, powers = np.zeros(2 * COLUMNS, np.float64), np.zeros(2 * COLUMNS, phasors.dtype)
+        sums, totals = np.empty(8 * COLUMNS, phasors.dtype), np.empty((n_rows, 8 * COLUMNS), np.float64)
         scratch = (columns, weighted, left, apart, powers, sums)
         for tile in range(first[thread], first[thread + 1]):
-            p0, q0 = tiles[tile, 0] * n_rows, tiles[tile, 1] * PANEL
-            p1, q1 = min(p0 + n_rows, n_station), min(q0 + PANEL, n_station)
+            p0, q0 = tiles[tile, 0] * n_rows, tiles[tile, 1] * COLUMNS
+            p1, q1 = min(p0 + n_rows, n_station), min(q0 + COLUMNS, n_station)
             totals[...] = 0.0
             for t0 in range(0, n_total, _BLOCK):
                 t1 = min(t0 + _BLOCK, n_total)

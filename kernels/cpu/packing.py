@@ -1,7 +1,7 @@
 """Packing of stations into panels and scattering of totals to baselines, for the products of `cpu`.
 
-Panels are laid out as `tiles.add_block` wants them. Rows, columns and terms past the last station or
-term keep what was there before: their products are never read.
+Panels are laid out as `tiles.add_block` wants them. Rows and columns past the last station hold what comes next in
+memory or was there before, terms past the last what was there before: their products are never read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def pack_rows(phasors: Array, coefficients: Array, t0: int, n_terms: int, p0: in
                 for c in range(n_sets):
                     at = c * per_set + ((i * BLOCK + t) * 2 + part) * TILE_ROWS
                     factor = coefficients[t0 + t, c]
-                    if width == TILE_ROWS:
+                    if start + TILE_ROWS <= flat.size:
                         copy_rows(flat, start, factor, panel, at)
                     else:
                         for r in range(width):
@@ -51,7 +51,7 @@ def pack_columns(phasors: Array, t0: int, n_terms: int, q0: int, q1: int, right:
             for part in range(2):
                 start = (part * n_total + t0 + t) * n_station + q0 + j * n_columns
                 at = ((j * BLOCK + t) * 2 + part) * n_columns
-                if width == n_columns:
+                if start + n_columns <= flat.size:
                     copy_columns(flat, start, one, right, at)
                 else:
                     for c in range(width):

@@ -16,8 +16,9 @@ from kernels.cpu.vector import TILE_BYTES, TILE_ROWS, add_tile_product
 
 Array = NDArray[Any]
 
-PANEL = 64
-"""Columns of a macro tile, and half the rows it has at most."""
+PANEL = 128
+"""Columns of a macro tile, and the rows it has at most: narrower ones pack more, which shows where few of a tile's
+baselines are kept."""
 
 BLOCK = 128
 """Terms whose sum is held in the phasors' precision."""
@@ -31,8 +32,8 @@ OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model"
 @njit(**OPTIONS)
 def rows_per_tile(n_station: int, n_threads: int) -> int:
     """Rows of a macro tile: many, as all pack the columns anew, but enough tiles that threads share them evenly."""
-    rows = n_station * n_station // (256 * n_threads) // TILE_ROWS * TILE_ROWS
-    return min(2 * PANEL, max(2 * TILE_ROWS, rows))
+    rows = n_station * n_station // (4 * PANEL * n_threads) // TILE_ROWS * TILE_ROWS
+    return min(PANEL, max(2 * TILE_ROWS, rows))
 
 
 @njit(parallel=True, **OPTIONS)

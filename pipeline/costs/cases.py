@@ -100,6 +100,9 @@ def prediction_cases(stations: list[int], n_sources: int) -> Iterator[Case]:
         yield Case("noise and gains", n, 1, more=CORRUPTIONS)
         for s in dict.fromkeys((few, n_sources)):
             yield Case("ionosphere", n, s, more=IONOSPHERE)
+    # Arrays that no cache holds.
+    for node in (1, 4):
+        yield Case("much output", min(512, 2 * max(stations)), max(1, n_sources // 16), channels=4, node=node)
     for s in (10 * n_sources, 40 * n_sources):
         yield Case("Fourier transform", min(stations), s, dumps=4, route="nufft")
         yield Case("Fourier transform, polarised", min(stations), s, polarised=True, dumps=4, route="nufft")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.costs.memory import N_MOMENTS, dumps_at_once, kept_response_bytes
-from pipeline.costs.stages import TILE_BYTES, TILE_ROWS, real_bytes
+from pipeline.costs.stages import PANEL, TILE_BYTES, TILE_ROWS, real_bytes
 from pipeline.costs.task import Summed, Task
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
         n_stations=sizes.n_stations,
         n_baselines=sizes.n_baselines,
         n_cells=cells_of(inputs.baselines, TILE_BYTES // real),
+        n_packed=packed_of(inputs.baselines, sizes.n_stations),
         n_sources=sizes.n_sources,
         n_epochs=sizes.n_epochs,
         points=_summed(chunks[False], up, at_once),
@@ -75,6 +76,18 @@ def cells_of(baselines: npt.NDArray[np.int32], columns: int) -> int:
     """Count the pairs of stations in the tiles, of 8 rows by `columns`, that hold a kept baseline."""
     rows, across = baselines[:, 0].astype(np.int64) // TILE_ROWS, baselines[:, 1].astype(np.int64) // columns
     return len(np.unique(rows * (across.max(initial=0) + 1) + across)) * TILE_ROWS * columns
+
+
+def packed_of(baselines: npt.NDArray[np.int32], n_stations: int) -> int:
+    """Count what a product packs on one thread: the rows and columns of macro tiles that hold a kept baseline."""
+    rows = packed_rows(n_stations)
+    tiles = np.unique(baselines.astype(np.int64) // [rows, PANEL], axis=0)
+    return int(np.minimum([rows, PANEL], n_stations - tiles * [rows, PANEL]).sum())
+
+
+def packed_rows(n_stations: int) -> int:
+    """Return the rows of a macro tile on one thread (kernels/cpu/tiles.py)."""
+    return min(PANEL, max(2 * TILE_ROWS, n_stations**2 // (4 * PANEL) // TILE_ROWS * TILE_ROWS))
 
 
 def evaluations(cell_dumps: int, n_dumps: int, block_dumps: int, is_kept: bool) -> float:

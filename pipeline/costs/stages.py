@@ -86,24 +86,24 @@ STAGES: dict[str, dict[str, Work]] = {
     "interpolate": {"value": Work(flops=16, reals=10), "call": CALL},
     "scale": {"term-station": Work(flops=6, reals=6), "call": CALL},
     "screen": {"term-station": Work(flops=30, flops_double=30, reals=4), "call": CALL},
-    "unpolarised": {"term-cell": Work(flops=8), "term-station": _PACKED, "baseline": _ADDED, "call": CALL},
-    "common": {"term-cell": Work(flops=32), "term-station": _PACKED, "baseline": _ADDED, "call": CALL},
-    "few kinds": {"term-cell": Work(flops=32), "term-station": _PACKED, "baseline": _ADDED, "call": CALL},
+    "unpolarised": {"term-cell": Work(flops=8), "term-packed": _PACKED, "baseline": _ADDED, "call": CALL},
+    "common": {"term-cell": Work(flops=32), "term-packed": _PACKED, "baseline": _ADDED, "call": CALL},
+    "few kinds": {"term-cell": Work(flops=32), "term-packed": _PACKED, "baseline": _ADDED, "call": CALL},
     "all different": {
         "term-cell": Work(flops=64),
-        "term-station": Work(flops=56, reals=10),
+        "term-packed": Work(flops=56, reals=10),
         "baseline": _ADDED,
         "call": CALL,
     },
     "gaussians": {
         "term-cell": Work(flops=45, flops_double=12),
-        "term-station": _PACKED,
+        "term-packed": _PACKED,
         "baseline": _ADDED,
         "call": CALL,
     },
     "gaussians, kinds": {
         "term-cell": Work(flops=100, flops_double=12),
-        "term-station": Work(flops=56, reals=10),
+        "term-packed": Work(flops=56, reals=10),
         "baseline": _ADDED,
         "call": CALL,
     },
@@ -118,8 +118,9 @@ KERNELS = tuple(list(STAGES)[list(STAGES).index("phasors") :])
 
 #: Mean number of stations of a kind from which `per_kind` goes kind by kind (kernels/cpu/products.py).
 STATIONS_PER_KIND = 32
-#: Rows, and bytes of columns, of a tile of stations that is summed whole (kernels/cpu/vector.py).
-TILE_ROWS, TILE_BYTES = 8, 64
+#: Rows, and bytes of columns, of a tile of stations that is summed whole (kernels/cpu/vector.py); columns, and rows at
+#: most, of the larger tiles for which stations are packed (kernels/cpu/tiles.py).
+TILE_ROWS, TILE_BYTES, PANEL = 8, 64, 128
 
 
 def real_bytes(precision: Precision) -> int:

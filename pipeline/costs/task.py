@@ -40,6 +40,8 @@ class Task:
         Stations, kept baselines.
     n_cells
         Pairs of stations in the tiles that hold a kept baseline, which are summed whole.
+    n_packed
+        Stations that are packed for such tiles, again for each larger one that holds some.
     n_sources
         Sources of the sky, wherever they are.
     n_epochs
@@ -67,6 +69,7 @@ class Task:
     n_stations: int
     n_baselines: int
     n_cells: int
+    n_packed: int
     n_sources: int
     n_epochs: int
     points: Summed
@@ -149,7 +152,7 @@ def _kernels(task: Task) -> Counts:
 def _product(stage: str, summed: Summed, calls: float, task: Task) -> Counts:
     return {
         (stage, "term-cell"): summed.terms * task.n_cells,
-        (stage, "term-station"): summed.terms * task.n_stations,
+        (stage, "term-packed"): summed.terms * task.n_packed,
         (stage, "baseline"): summed.chunks * task.n_baselines,
         (stage, "call"): calls,
     }

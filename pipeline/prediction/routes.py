@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.costs.machine import Machine, default_machine
 from pipeline.costs.memory import TRANSFORM_SHARE
+from pipeline.costs.observed import packed_of
 from pipeline.costs.stages import Counts, product_of
 from pipeline.errors import ConfigError
 from pipeline.observation.smearing import MAX_NODES, Nodes, half_turns, nodes_within
@@ -194,12 +195,14 @@ def _seconds(
     config: Config, way: Transformed, n_terms: int, n_stations: int, n_baselines: int, is_intensity: bool
 ) -> tuple[float, float]:
     """Return the seconds of a channel and dump by transform and by product, by the cost model (docs/costs.md)."""
+    p, q = np.triu_indices(n_stations)
+    n_packed = packed_of(np.stack([p, q], axis=1), n_stations)
     kernels, host = _deciding(config.compute.backend)
     product = product_of(1, n_stations, True, is_intensity)
     counts: Counts = {
         ("phasors", "term-station"): n_terms * n_stations,
         (product, "term-cell"): n_terms * n_baselines,
-        (product, "term-station"): n_terms * n_stations,
+        (product, "term-packed"): n_terms * n_packed,
     }
     n_sums = way.in_channel * way.in_dump * (1 if is_intensity else 4)
     transforms: Counts = {

@@ -16,6 +16,7 @@ def task(**changes) -> Task:
         n_stations=37,
         n_baselines=666,
         n_cells=1000,
+        n_packed=90,
         n_sources=11,
         n_epochs=2,
         points=Summed(7, 14, 9, 2),

@@ -13,7 +13,7 @@ from cost_samples import machine, task
 
 from pipeline.costs.calibrate import fit
 from pipeline.costs.machine import Roof, default_machine, load_machine, machine_for, save_machine, shipped
-from pipeline.costs.observed import cells_of, evaluations
+from pipeline.costs.observed import cells_of, evaluations, packed_of
 from pipeline.costs.stages import KERNELS, Work, added, kernel_stage, product_of, times, work_of
 from pipeline.costs.task import Summed, count_channel, count_directions
 from pipeline.errors import ConfigError, PlanError
@@ -27,6 +27,23 @@ def test_cells_are_those_of_tiles_with_a_kept_baseline(columns):
     assert cells_of(pairs, columns) == len(tiles) * 8 * columns
     assert cells_of(pairs[:0], columns) == 0
     assert cells_of(np.array([[0, 1]], np.int32), columns) == 8 * columns
+
+
+def test_packed_stations_are_those_of_the_kernels_tiles():
+    from kernels.cpu.tiles import PANEL, find_tiles, rows_per_tile
+
+    rng = np.random.default_rng(4)
+    for n_stations in (5, 37, 200, 301):
+        p, q = np.triu_indices(n_stations)
+        kept = (rng.uniform(size=p.size) < 0.3) & (np.abs(p - q) < n_stations // 3)
+        kept[0] = True
+        index = np.full((n_stations, n_stations), -1, np.int32)
+        index[p[kept], q[kept]] = np.arange(kept.sum())
+        rows, packed = rows_per_tile(n_stations, 1), 0
+        for i, j in np.argwhere(find_tiles(index, rows, PANEL) > 0):
+            packed += len(range(i * rows, min((i + 1) * rows, n_stations)))
+            packed += len(range(j * PANEL, min((j + 1) * PANEL, n_stations)))
+        assert packed_of(np.stack([p[kept], q[kept]], axis=1).astype(np.int32), n_stations) == packed
 
 
 @pytest.mark.parametrize(
@@ -51,7 +68,7 @@ def test_evaluations_are_counted_as_blocks_ask_for_cells(cell, dumps, block, is_
 def test_work_of_a_product_is_eight_operations_a_term_and_cell():
     counts = count_channel(task())
     flops, flops_double, _ = work_of(counts, "unpolarised", "mixed")
-    assert flops == 14 * (8 * 1000 + 8 * 37)
+    assert flops == 14 * (8 * 1000 + 8 * 90)
     assert flops_double == 0
     # Phasors of two reals each are written; twice the bytes in double precision.
     assert work_of(counts, "phasors", "mixed")[2] == 14 * 37 * 2 * 4
@@ -130,12 +147,12 @@ def test_shipped_machines_have_a_figure_for_everything(backend, precision):
 
 
 def test_fit_finds_the_seconds_that_were_put_in():
-    truth = {"term-cell": 3e-11, "term-station": 2e-9, "baseline": 7e-9, "call": 1e-5}
+    truth = {"term-cell": 3e-11, "term-packed": 2e-9, "baseline": 7e-9, "call": 1e-5}
     samples = []
     for terms, n, chunks in itertools.product((10, 300, 5000), (8, 64, 500), (1, 2)):
         counts = {
             ("common", "term-cell"): terms * n**2 / 2,
-            ("common", "term-station"): terms * n,
+            ("common", "term-packed"): terms * n,
             ("common", "baseline"): chunks * n * (n - 1) / 2,
             ("common", "call"): chunks,
         }

@@ -15,7 +15,14 @@ from pipeline.costs.task import Summed, count_channel
     [
         {"points": Summed(0, 0, 0, 1)},
         {"points": Summed(), "n_sources": 0},
-        {"n_stations": 2, "n_baselines": 1, "n_cells": 128, "points": Summed(1, 1, 1, 1), "n_sources": 1},
+        {
+            "n_stations": 2,
+            "n_baselines": 1,
+            "n_cells": 128,
+            "n_packed": 4,
+            "points": Summed(1, 1, 1, 1),
+            "n_sources": 1,
+        },
     ],
     ids=["none up", "none at all", "two stations, one source"],
 )
