@@ -128,8 +128,11 @@ def _transformed_bytes(sizes: Sizes, real_bytes: int) -> int:
 
 
 def _kernel_bytes(sizes: Sizes, real_bytes: int) -> int:
-    """Phasors, the index of baselines, flux densities of a channel, directions and terms, stations of Gaussians."""
-    phasors = max(2 * sizes.terms_at_once * sizes.n_stations * real_bytes, BATCH_BYTES["cpu"])
+    """Phasors, the index of baselines, flux densities of a channel, directions and terms, stations of Gaussians.
+
+    What a batch of small dumps holds beyond one, 2 MB at most, is left to what libraries take.
+    """
+    phasors = 2 * sizes.terms_at_once * sizes.n_stations * real_bytes
     terms = sizes.n_sources * (10 * 8 + 3 * _VECTOR_BYTES) + sizes.n_terms * _TERM_BYTES
     # Along the axes of every Gaussian: stations, gathered, turned and scaled.
     gaussians = sizes.extended_at_once * sizes.n_stations * (3 + 3 + 2 + 2) * 8

@@ -76,6 +76,7 @@ class Predictor:
             (device.empty((*block, N_POLARISATIONS), np.complex64), device.empty(block, np.float32))
             for _ in range(1 + device.blocks_ahead)
         ]
+        self._n_sent_last = 0
 
     def __iter__(self) -> Iterator[Predicted]:
         """Predict every block of every band, waiting for a free buffer before each."""
@@ -113,8 +114,8 @@ class Predictor:
         channel = band * self._plan.layout.channels_per_band + self._role.channels[0]
         for item in range(n_items):
             sums, weights = (each[:n_dumps] for each in self._sums[0])
-            # What was sent from there an item or two ago may still be on its way.
-            self._device.wait_for_sends(2 * n_dumps * self._device.blocks_ahead)
+            # What was last sent from there may still be on its way; what was sent last is the other's.
+            self._device.wait_for_sends(self._n_sent_last)
             self._device.kernels.clear(sums)
             self._device.kernels.clear(weights)
             for _ in range(n_channels):
@@ -124,6 +125,7 @@ class Predictor:
                 self._device.send(sums[dump], out.values[dump, item])
                 self._device.send(weights[dump], out.weights[dump, item])
             self._sums.append(self._sums.pop(0))
+            self._n_sent_last = 2 * n_dumps
 
     def _add_channel(self, channel: int, moments: BlockMoments, sums: Any, sum_weights: Any) -> None:
         """Predict one channel for every dump of a block and add it to the sums."""
