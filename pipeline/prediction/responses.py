@@ -60,6 +60,30 @@ def dumps_per_cell(change_per_rad: float, integration_s: float, n_dumps: int, ac
     return per_cell if per_cell >= 2 * N_MOMENTS else 1
 
 
+class OnDevice:
+    """The large sums of responses, made on a device for arrays of the host.
+
+    Parameters
+    ----------
+    device
+        The device.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def array_factors(
+        self, element_enu: Float64, weight: Complex, first: Int64, offset: Float64, frequency_hz: float, out: Complex
+    ) -> None:
+        """Sum over elements; see `kernels.cuda.beams.array_factors`."""
+        if not out.size:
+            return
+        found = self._device.empty(out.shape, out.dtype)
+        arrays = (self._device.upload(array) for array in (element_enu, weight, first, offset))
+        self._device.kernels.array_factors(*arrays, frequency_hz, found)
+        self._device.download(found, out)
+
+
 class Responses:
     """What stations answer with, source by source and dump by dump.
 
@@ -153,11 +177,16 @@ class Responses:
             whole[place, :, ~shared] = np.moveaxis(evaluated.reshape(*evaluated.shape[:2], -1), 1, 0)
         self._place.fill(out, whole.reshape(out.shape))
 
+    @property
+    def _large_sums(self) -> Any:
+        """What makes large sums for arrays of the host."""
+        return self._device.kernels if self._device.backend == "cpu" else OnDevice(self._device)
+
     def _evaluate(self, sources: Int64, moment: Moment, enu: Float64, frequency_hz: float) -> Complex:
         # Finding north costs three times as much as finding the source.
         north = np.full_like(enu, np.nan) if self._response.is_scalar else moment.north(sources)
         directions = Directions(enu, north, moment.uvw_axes[2])
-        response = self._response.respond(directions, frequency_hz, self._device.host.kernels, self._dtype)
+        response = self._response.respond(directions, frequency_hz, self._large_sums, self._dtype)
         return response.astype(self._dtype, copy=False)
 
     def _cell(self, sources: Int64, cell: int, frequency_hz: float) -> tuple[Int64, Any]:
