@@ -50,7 +50,7 @@ def test_weights_count_what_an_average_is_made_of():
         for channel in range(6 * sextet, 6 * sextet + 6):
             value = 1000 if channel in (2, 6, 7, 8) else channel
             visibilities = np.full((10, 4), value * (1 + 1j), np.complex64)
-            cpu.accumulate(visibilities, made.weights_at(channel, 0), part, part_weights)
+            cpu.accumulate(visibilities[None], made.weights_at(channel, 0), part[None], part_weights[None])
         sums += part
         weights += part_weights
     dead = (PAIRS == 1).any(axis=1)
