@@ -30,7 +30,6 @@ LONGITUDE_RAD, LATITUDE_RAD, HEIGHT_M = 2.0379241, -0.4681797, 365.0
 START_MJD, INTEGRATION_S, FREQUENCY_HZ = (61366.0, 0.5), 0.85, 150e6
 PHASE_CENTRE_RAD = (0.0, float(np.radians(-27)))
 ARRAY_RADIUS_M = 1000.0
-BATCH_BYTES = 2_000_000
 
 
 def observation(n_stations: int, n_sources: int, n_times: int) -> dict[str, np.ndarray]:
@@ -62,6 +61,7 @@ class Dawnstream:
     """
 
     def __init__(self, sky: dict[str, np.ndarray], precision: str, n_threads: int) -> None:
+        from pipeline.costs.memory import BATCH_BYTES
         from pipeline.observation.geometry import Geometry
         from pipeline.observation.skies.components import Components
         from pipeline.observation.sky import Sky
@@ -84,7 +84,7 @@ class Dawnstream:
         self._index = self._device.upload(index)
         n_times = len(sky["mid_point_s"])
         one_bytes = 2 * n_sources * n_stations * np.dtype(self._device.real).itemsize
-        shape: tuple[int, ...] = (max(1, min(n_times, BATCH_BYTES // one_bytes)), 2, n_sources, n_stations)
+        shape: tuple[int, ...] = (max(1, min(n_times, BATCH_BYTES["cpu"] // one_bytes)), 2, n_sources, n_stations)
         self._phasors = self._device.empty(shape, self._device.real)
         shape = (n_times, self._pairs[0].size, 4)
         self._visibilities = self._device.empty(shape, self._device.complex)

@@ -90,9 +90,7 @@ def _begin_largest(n_sides: int, largest: Array) -> None:
 def _find_largest(values: Array, n_sides: int, largest: Array) -> None:
     mine, row = _NOTHING, cuda.blockIdx.y
     dump, side = row // n_sides, row % n_sides
-    for place in range(
-        cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, values.shape[1], cuda.gridDim.x * cuda.blockDim.x
-    ):
+    for place in range(cuda.grid(1), values.shape[1], cuda.gridsize(1)):
         mine = max(mine, abs(values[row, place]))
     if mine > largest[dump, side]:
         cuda.atomic.max(largest, (dump, side), mine)

@@ -74,20 +74,22 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
 
 def cells_of(baselines: npt.NDArray[np.int32], columns: int) -> int:
     """Count the pairs of stations in the tiles, of 8 rows by `columns`, that hold a kept baseline."""
-    rows, across = baselines[:, 0].astype(np.int64) // TILE_ROWS, baselines[:, 1].astype(np.int64) // columns
-    return len(np.unique(rows * (across.max(initial=0) + 1) + across)) * TILE_ROWS * columns
+    return len(_tiles_of(baselines, TILE_ROWS, columns)) * TILE_ROWS * columns
 
 
 def packed_of(baselines: npt.NDArray[np.int32], n_stations: int) -> int:
     """Count what a product packs on one thread: the rows and columns of macro tiles that hold a kept baseline."""
-    rows = packed_rows(n_stations)
-    tiles = np.unique(baselines.astype(np.int64) // [rows, PANEL], axis=0)
-    return int(np.minimum([rows, PANEL], n_stations - tiles * [rows, PANEL]).sum())
+    # As kernels/cpu/tiles.py has them.
+    rows = min(PANEL, max(2 * TILE_ROWS, n_stations**2 // (4 * PANEL) // TILE_ROWS * TILE_ROWS))
+    sides = np.array([rows, PANEL])
+    return int(np.minimum(sides, n_stations - _tiles_of(baselines, rows, PANEL) * sides).sum())
 
 
-def packed_rows(n_stations: int) -> int:
-    """Return the rows of a macro tile on one thread (kernels/cpu/tiles.py)."""
-    return min(PANEL, max(2 * TILE_ROWS, n_stations**2 // (4 * PANEL) // TILE_ROWS * TILE_ROWS))
+def _tiles_of(baselines: npt.NDArray[np.int32], rows: int, columns: int) -> npt.NDArray[np.int64]:
+    """Return row and column of the tiles, of so many rows and columns, that hold a kept baseline, (tile, 2)."""
+    row, column = baselines[:, 0].astype(np.int64) // rows, baselines[:, 1].astype(np.int64) // columns
+    n_across = column.max(initial=0) + 1
+    return np.stack(np.divmod(np.unique(row * n_across + column), n_across), axis=1)
 
 
 def evaluations(cell_dumps: int, n_dumps: int, block_dumps: int, is_kept: bool) -> float:

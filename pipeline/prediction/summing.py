@@ -127,15 +127,16 @@ class Summing:
         for place, moment in enumerate(batch.dumps):
             self._corrupting.delay(moment, terms.visible, mine.source, here.frequency_hz, phasors[place])
         response = self._responses.at(chunk.sources, terms.visible, batch.dumps, here.frequency_hz)
-        stokes, jones = here.stokes_jy[terms.visible], response
+        stokes = here.stokes_jy[terms.visible]
+        jones = device.empty((len(batch.dumps), 0, len(stokes), 2, 2), device.complex)
         if self._response.n_kinds == 1:
             coherency = apparent_coherency(response[:, 0], stokes)
         else:
             coherency = np.broadcast_to(coherencies(stokes), (len(batch.dumps), len(stokes), 4))
             if self._response.is_scalar:
                 kernels.scale(response, self._kind, mine.source, phasors)
-        if self._response.n_kinds == 1 or self._response.is_scalar:
-            jones = device.empty((len(batch.dumps), 0, len(stokes), 2, 2), device.complex)
+            else:
+                jones = response
         weighted = coherency[:, terms.source] * terms.weight[:, np.newaxis]
         if self._is_intensity and not chunk.is_extended:
             weighted = weighted[..., 0]
