@@ -183,8 +183,8 @@ def gaussians(stations: list[int]) -> Iterator[Row]:
         yield {"case": f"{n_stations} stations", "rate": rate, "unit": "baselines·sources·times/s"}
 
 
-def array_factors(stations: list[int]) -> Iterator[Row]:
-    """Measure array factors of one kind of station, 256 elements."""
+def array_responses(stations: list[int]) -> Iterator[Row]:
+    """Measure responses of one kind of station, 256 elements, each with a matrix."""
     from numba import cuda
 
     kernels = kernel_modules()[0]
@@ -193,8 +193,8 @@ def array_factors(stations: list[int]) -> Iterator[Row]:
     inputs = (enu, weight, np.array([0, 256]), rng.uniform(-1, 1, (n_sources, 3)))
     arrays: Any = tuple(map(cuda.to_device, inputs))
     for dtype in ("complex64", "complex128"):
-        out = cuda.device_array((1, n_sources), dtype)
-        seconds = median_seconds(partial(kernels.array_factors, *arrays, FREQUENCY_HZ, out))
+        field, out = cuda.to_device(np.ones((n_sources, 4), dtype)), cuda.device_array((1, n_sources, 4), dtype)
+        seconds = median_seconds(partial(kernels.array_responses, *arrays, FREQUENCY_HZ, field, out))
         yield {"case": f"256 elements, {dtype}", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
 
 
@@ -254,6 +254,6 @@ TASKS: dict[str, Callable[[list[int]], Iterator[Row]]] = {
     "phasors": phasors,
     "accumulate": averages,
     "gaussians": gaussians,
-    "array_factors": array_factors,
+    "array_responses": array_responses,
     "copies": copies,
 }

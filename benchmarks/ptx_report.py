@@ -112,7 +112,7 @@ def other_kernels() -> list[Kernel]:
     """Return all other kernels, of both precisions where there are two."""
     from numba import types
 
-    from kernels.cuda import averages, beams, corruptions
+    from kernels.cuda import averages, beams, corruptions, sources
     from kernels.cuda.gaussians import _KERNELS
     from kernels.cuda.phasors import _phasors_double, _phasors_single
 
@@ -122,17 +122,22 @@ def other_kernels() -> list[Kernel]:
     f8, i4, u8, c16 = types.float64, types.int32, types.uint64, types.complex128
     pairs, place = array(i4, 2), types.UniTuple(f8, 4)
     elements = (array(f8, 2), array(c16, 1), array(types.int64, 1), array(f8, 2), f8)
-    found = []
+    present = (array(f8, 2), array(i4, 1), array(f8, 1), array(f8, 3), array(f8, 2), array(i4, 1))
+    track = (array(f8, 3), array(f8, 3), array(f8, 4), array(i4, 1), array(i4, 1), array(f8, 3))
+    found = [Kernel("directions", sources._directions, track, 256)]
     for precision, real, cplx in (("float32", types.float32, types.complex64), ("float64", f8, c16)):
         is_single = precision == "float32"
         vis, waves, many, weight = array(cplx, 2), array(real, 3), array(real, 4), array(types.float32, 1)
         make = _phasors_single if is_single else _phasors_double
-        factors = beams._array_factors_single if is_single else beams._array_factors_double
+        respond = beams._array_responses_single if is_single else beams._array_responses_double
         for name, function, signature in (
             ("phasors", make, (array(f8, 4), array(i4, 1), array(f8, 3), f8, array(f8, 1), many)),
-            ("array_factors", factors, (*elements, array(cplx, 2))),
-            ("interpolate", beams._interpolate, (array(real, 2), array(real, 2), array(real, 2))),
+            ("array_responses", respond, (*elements, array(cplx, 2), array(cplx, 3))),
+            ("interpolate", beams._interpolate, (waves, array(real, 2), waves, waves)),
             ("scale", beams._scale, (array(cplx, 3), array(i4, 1), array(i4, 1), many)),
+            ("intensities", sources._intensities, (*present, array(c16, 2), array(real, 2))),
+            ("coherencies", sources._coherencies, (*present, array(c16, 2), waves)),
+            ("matrix coherencies", sources._coherencies_of_matrices, (*present, array(c16, 4), waves)),
             ("accumulate", averages._accumulate, (vis, weight, array(types.complex64, 2), weight)),
             ("clear", averages._clear, (array(cplx, 1),)),
             ("add_noise", corruptions._add_noise, (pairs, array(f8, 1), u8, u8, u8, vis)),

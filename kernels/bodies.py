@@ -6,6 +6,8 @@ Constants are typed, as Numba would otherwise widen float32 arithmetic to float6
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
@@ -192,3 +194,35 @@ def added_rounded(total: float, weight: float, value: float) -> float:
     So it is the same to the bit as when the product travels as float32 and is added elsewhere.
     """
     return float(total) + float(np.float32(float(weight) * float(value)))
+
+
+def direction_cosines(ell: float, m: float, n: float) -> tuple[float, float, float]:
+    """Turn l, m, n into l, m, n - 1: near the phase centre n - 1 would cancel; behind (n < 0) the other form would."""
+    n_minus_1 = -(ell * ell + m * m) / (1.0 + n) if n >= 0.0 else n - 1.0
+    return ell, m, n_minus_1
+
+
+def is_above(ell: float, m: float, n1: float, zenith_l: float, zenith_m: float, zenith_n: float) -> bool:
+    """Whether a direction l, m, n - 1 is above the horizon of a zenith given in the same axes."""
+    return ell * zenith_l + m * zenith_m + (n1 + 1.0) * zenith_n > 0.0
+
+
+def power(response: Any, dump: int, source: int) -> float:
+    """Power of a scalar response, (dump, source); one if it has no sources."""
+    if response.shape[1] == 0:
+        return 1.0
+    value = response[dump, source]
+    re, im = np.float64(value.real), np.float64(value.imag)  # float() of float32 is float32 to Numba
+    return re * re + im * im
+
+
+def seen(
+    xn: complex, xe: complex, yn: complex, ye: complex, i: float, q: float, u: float, v: float
+) -> tuple[float, float, float, float]:
+    """J B J^H as (XX, YY, Re XY, Im XY), for J = [[xn, xe], [yn, ye]] and B = [[I + Q, U + iV], [U - iV, I - Q]]."""
+    nn, ee, ne = i + q, i - q, complex(u, v)
+    x_north, x_east = xn * nn + xe * ne.conjugate(), xn * ne + xe * ee
+    y_north, y_east = yn * nn + ye * ne.conjugate(), yn * ne + ye * ee
+    xx, yy = x_north * xn.conjugate() + x_east * xe.conjugate(), y_north * yn.conjugate() + y_east * ye.conjugate()
+    xy = x_north * yn.conjugate() + x_east * ye.conjugate()
+    return xx.real, yy.real, xy.real, xy.imag

@@ -16,7 +16,7 @@ from pipeline.observation.stations.base import StationResponse
 from pipeline.observation.stations.load import load_response
 from pipeline.observation.telescope import Telescope, load_telescope, select_baselines
 from pipeline.plan import Sizes
-from pipeline.prediction.responses import dumps_per_cell
+from pipeline.prediction.cells import dumps_per_cell
 from pipeline.prediction.routes import Routes, choose_routes
 from pipeline.prediction.terms import epoch_offsets
 
@@ -74,6 +74,7 @@ def load_inputs(config: Config) -> Inputs:
     instrument, remarks = load_instrument(config, telescope.station_names, baselines)
     longest_m = longest_baseline_m(telescope, baselines)
     routes = choose_routes(config, sky, response, len(baselines), longest_m)
+    cell_dumps, is_interpolated = _cells(config, sky, response)
     sizes = Sizes(
         n_stations=telescope.n_stations,
         n_baselines=len(baselines),
@@ -88,15 +89,16 @@ def load_inputs(config: Config) -> Inputs:
         extended_at_once=max((one.nodes.n_terms for one in routes.chunks if one.is_extended), default=0),
         n_values=1 if response.is_scalar else 4,
         grid_bytes=max((part.memory_bytes for part in routes.transformed), default=0),
-        cell_dumps=_cell_dumps(config, sky, response),
+        cell_dumps=cell_dumps,
+        is_interpolated=is_interpolated and not response.is_unity,
         screen_bytes=0 if instrument.ionosphere is None else instrument.ionosphere.n_bytes,
     )
     notes = [*notes, *remarks, *routes.notes]
     return Inputs(telescope, response, sky, baselines, instrument, routes, sizes, tuple(notes))
 
 
-def _cell_dumps(config: Config, sky: Sky, response: StationResponse) -> int:
-    """Return how many dumps share the moments at which responses are evaluated."""
+def _cells(config: Config, sky: Sky, response: StationResponse) -> tuple[int, bool]:
+    """Return how many dumps share moments, and whether responses are interpolated between these."""
     farthest = float(distances(sky.ra_rad, sky.dec_rad, observed(config).phase_centre_rad).max())
     rate = response.rates(*observed(config).band_hz, farthest).per_radian
     return dumps_per_cell(rate, config.time.integration_s, config.time.dumps, config.compute.accuracy)

@@ -34,8 +34,8 @@ class Sizes:
         Sources that a Fourier transform sums instead.
     n_kinds
         Kinds of station.
-    cell_dumps
-        Dumps that share the moments at which stations' responses are evaluated; one: every dump has its own.
+    cell_dumps, is_interpolated
+        Dumps that share four moments, between which directions are interpolated; whether stations' responses are, too.
     sources_at_once, extended_at_once
         Sources of the largest chunk or transform; terms of the largest chunk of Gaussians.
     n_values
@@ -56,6 +56,7 @@ class Sizes:
     n_transformed: int = 0
     n_kinds: int = 1
     cell_dumps: int = 1
+    is_interpolated: bool = False
     sources_at_once: int = 0
     extended_at_once: int = 0
     n_values: int = 1

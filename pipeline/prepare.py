@@ -47,6 +47,11 @@ class Prepared:
         one = 2 * self.plan.sizes.terms_at_once * self.plan.sizes.n_stations
         return max(one, min(self.plan.block_dumps * one, BATCH_BYTES[self.device.backend] // self.device.real.itemsize))
 
+    @property
+    def brightness_at_once(self) -> int:
+        """Real numbers of the brightness of as many terms: four each."""
+        return 2 * self.phasors_at_once // self.plan.sizes.n_stations
+
 
 def prepare(path: Path, world: World) -> Prepared:
     """Read, plan and check an observation: files on the first rank, devices and memory on all.

@@ -1,4 +1,4 @@
-"""Array factors, and scalar responses of stations, on the CPU."""
+"""Responses of aperture arrays, and scalar responses of stations, on the CPU."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _cos_sin_single = njit(bodies.cos_sin_single, fastmath={"contract"})
 _cos_sin_double = njit(bodies.cos_sin_double, fastmath={"contract"})
 
 
-def array_factors(
-    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+def array_responses(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, field: Array, out: Array
 ) -> None:
-    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+    """Responses of aperture-array stations: out[k, s] = field[s] mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
 
     The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
     conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
@@ -53,11 +53,14 @@ def array_factors(
         (source, 3) float64: unit vector to the source minus unit vector to the pointing.
     frequency_hz
         Frequency, Hz.
+    field
+        (source, value) complex of the dtype of ``out``: response of one element, a number or the four of a matrix.
     out
-        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
+        (kind, source, value) complex128, or complex64 in which sines and cosines then are. Phases are float64 either
+        way.
     """
-    kernel = _array_factors_single if out.dtype == np.complex64 else _array_factors_double
-    kernel(element_enu, weight, first, offset, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, out)
+    kernel = _array_responses_single if out.dtype == np.complex64 else _array_responses_double
+    kernel(element_enu, weight, first, offset, frequency_hz / bodies.SPEED_OF_LIGHT_M_S, field, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -80,19 +83,23 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     _scale(response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
+def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
 
     Parameters
     ----------
     values
-        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+        (row, moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
+    others
+        (dump, row, other value) same dtype.
     out
-        (dump, value) same dtype.
+        (dump, row, value and other value) same dtype.
     """
-    _interpolate(values, weights, out)
+    _interpolate(values, weights, others, out)
 
 
 @njit(**OPTIONS)
@@ -105,9 +112,18 @@ def _turns_towards(offset: Array, turns_per_m: float) -> Array:
     return towards
 
 
+@njit(**OPTIONS)
+def _multiply_field(sums: Array, n_elements: int, field: Array, out: Array) -> None:
+    """Multiply the mean over elements into the field of one, source by source."""
+    for s in range(field.shape[0]):
+        factor = complex(sums[s] / n_elements, sums[_SOURCES + s] / n_elements)
+        for i in range(field.shape[1]):
+            out[s, i] = factor * field[s, i]
+
+
 @njit(parallel=True, **OPTIONS)
-def _array_factors_double(
-    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+def _array_responses_double(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, field: Array, out: Array
 ) -> None:
     """Sum over elements in order, a block of sources at a time in vectors, in float64."""
     n_sources, n_kinds = out.shape[1], out.shape[0]
@@ -126,13 +142,12 @@ def _array_factors_double(
                 cosine, sine = _cos_sin_double(turns - 0.25 * quarter, quarter)
                 sums[s] += re * cosine - im * sine
                 sums[_SOURCES + s] += re * sine + im * cosine
-        for s in range(n):
-            out[k, s0 + s] = complex(sums[s], sums[_SOURCES + s]) / (first[k + 1] - first[k])
+        _multiply_field(sums, first[k + 1] - first[k], field[s0 : s0 + n], out[k, s0 : s0 + n])
 
 
 @njit(parallel=True, **OPTIONS)
-def _array_factors_single(
-    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array
+def _array_responses_single(
+    element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, field: Array, out: Array
 ) -> None:
     """Do the same with float64 phases, and sums of a few elements in float32; two loops, each with vectors of one."""
     n_sources, n_kinds = out.shape[1], out.shape[0]
@@ -159,9 +174,7 @@ def _array_factors_single(
                     some[_SOURCES + s] += re * sine + im * cosine
             for s in range(2 * _SOURCES):
                 sums[s] += some[s]
-        n_elements = first[k + 1] - first[k]
-        for s in range(n):
-            out[k, s0 + s] = complex(sums[s] / n_elements, sums[_SOURCES + s] / n_elements)
+        _multiply_field(sums, first[k + 1] - first[k], field[s0 : s0 + n], out[k, s0 : s0 + n])
 
 
 @njit(parallel=True, **OPTIONS)
@@ -182,18 +195,24 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @njit(parallel=True, **OPTIONS)
-def _interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Add moments one after another, a block of values at a time that stays in the cache."""
-    n_values = out.shape[1]
-    for block in prange((n_values + _VALUES - 1) // _VALUES):
+def _interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+    """Add moments one after another, a block of values of a row at a time that stays in the cache."""
+    n_values = values.shape[2]
+    n_blocks = (n_values + _VALUES - 1) // _VALUES
+    for task in prange(out.shape[1] * (n_blocks + 1)):
+        row, block = task // (n_blocks + 1), task % (n_blocks + 1)
+        if block == n_blocks:
+            for dump in range(out.shape[0]):
+                out[dump, row, n_values:] = others[dump, row]
+            continue
         of_block = slice(block * _VALUES, min((block + 1) * _VALUES, n_values))
         for dump in range(out.shape[0]):
-            total = out[dump, of_block]
+            total = out[dump, row, of_block]
             for m in range(weights.shape[1]):
-                weight, row = weights[dump, m], values[m, of_block]
+                weight, moment = weights[dump, m], values[row, m, of_block]
                 if m == 0:
                     for i in range(total.size):
-                        total[i] = weight * row[i]
+                        total[i] = weight * moment[i]
                 else:
                     for i in range(total.size):
-                        total[i] += weight * row[i]
+                        total[i] += weight * moment[i]

@@ -4,19 +4,22 @@ Each public function computes what its namesake in `reference` does. Importing n
 """
 
 from kernels.cuda.averages import accumulate, clear
-from kernels.cuda.beams import array_factors, interpolate, scale
+from kernels.cuda.beams import array_responses, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import gaussians
 from kernels.cuda.phasors import phasors
 from kernels.cuda.products import common, per_kind, unpolarised
+from kernels.cuda.sources import apparent, directions
 
 __all__ = [
     "accumulate",
     "add_noise",
+    "apparent",
     "apply_gains",
-    "array_factors",
+    "array_responses",
     "clear",
     "common",
+    "directions",
     "gaussians",
     "interpolate",
     "per_kind",

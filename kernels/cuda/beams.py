@@ -1,4 +1,4 @@
-"""Array factors, and scalar responses of stations, on CUDA."""
+"""Responses of aperture arrays, and scalar responses of stations, on CUDA."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _cos_sin_single = cuda.jit(bodies.cos_sin_single, device=True)
 _cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
 
 
-def array_factors(
-    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+def array_responses(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, field: Array, out: Array
 ) -> None:
-    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+    """Responses of aperture-array stations: out[k, s] = field[s] mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
 
     The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
     conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
@@ -39,13 +39,17 @@ def array_factors(
         (source, 3) float64: unit vector to the source minus unit vector to the pointing.
     frequency_hz
         Frequency, Hz.
+    field
+        (source, value) complex of the dtype of ``out``: response of one element, a number or the four of a matrix.
     out
-        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
+        (kind, source, value) complex128, or complex64 in which sines and cosines then are. Phases are float64 either
+        way.
     """
     if out.size:
         turns_per_m = frequency_hz / bodies.SPEED_OF_LIGHT_M_S
-        kernel = _array_factors_single if out.dtype == np.complex64 else _array_factors_double
-        kernel[blocks(out.size), THREADS](element_enu, weight, first, offset, turns_per_m, out)
+        kernel = _array_responses_single if out.dtype == np.complex64 else _array_responses_double
+        n_items = out.shape[0] * out.shape[1]
+        kernel[blocks(n_items), THREADS](element_enu, weight, first, offset, turns_per_m, field, out)
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -69,27 +73,33 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         _scale[blocks(phasors.size // 2), THREADS](response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
+def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
 
     Parameters
     ----------
     values
-        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+        (row, moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
+    others
+        (dump, row, other value) same dtype.
     out
-        (dump, value) same dtype.
+        (dump, row, value and other value) same dtype.
     """
     if out.size:
-        _interpolate[blocks(out.size), THREADS](values, weights, out)
+        _interpolate[blocks(out.size), THREADS](values, weights, others, out)
 
 
-def _array_factors_in(real: Any, cos_sin: Any) -> Any:
+def _array_responses_in(real: Any, cos_sin: Any) -> Any:
     """Make the kernel with cosines and sines, which are most of the arithmetic, in float32 or float64."""
 
     @cuda.jit
-    def kernel(element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, out: Array) -> None:
+    def kernel(
+        element_enu: Array, weight: Array, first: Array, offset: Array, turns_per_m: float, field: Array, out: Array
+    ) -> None:
         n_sources = out.shape[1]
         for task in range(cuda.grid(1), out.shape[0] * n_sources, cuda.gridsize(1)):
             k, s = task // n_sources, task % n_sources
@@ -101,13 +111,15 @@ def _array_factors_in(real: Any, cos_sin: Any) -> Any:
                 cosine, sine = cos_sin(real(turns - 0.25 * quarter), real(quarter))
                 re += weight[e].real * cosine - weight[e].imag * sine
                 im += weight[e].real * sine + weight[e].imag * cosine
-            out[k, s] = complex(re / n_elements, im / n_elements)
+            factor = complex(re / n_elements, im / n_elements)
+            for i in range(field.shape[1]):
+                out[k, s, i] = factor * field[s, i]
 
     return kernel
 
 
-_array_factors_single = _array_factors_in(np.float32, _cos_sin_single)
-_array_factors_double = _array_factors_in(np.float64, _cos_sin_double)
+_array_responses_single = _array_responses_in(np.float32, _cos_sin_single)
+_array_responses_double = _array_responses_in(np.float64, _cos_sin_double)
 
 
 @cuda.jit
@@ -122,10 +134,15 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @cuda.jit
-def _interpolate(values: Array, weights: Array, out: Array) -> None:
+def _interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+    n_rows, n_across, n_values = out.shape[1], out.shape[2], values.shape[2]
     for k in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        d, i = k // out.shape[1], k % out.shape[1]
-        total = weights[d, 0] * values[0, i]
+        rest, i = k // n_across, k % n_across
+        d, r = rest // n_rows, rest % n_rows
+        if i >= n_values:
+            out[d, r, i] = others[d, r, i - n_values]
+            continue
+        total = weights[d, 0] * values[r, 0, i]
         for m in range(1, weights.shape[1]):
-            total += weights[d, m] * values[m, i]
-        out[d, i] = total
+            total += weights[d, m] * values[r, m, i]
+        out[d, r, i] = total

@@ -1,19 +1,22 @@
 """The obvious NumPy float64 form of every kernel: the oracle for cpu and cuda, slow and memory-hungry."""
 
 from kernels.reference.averages import accumulate, clear
-from kernels.reference.beams import array_factors, interpolate, scale
+from kernels.reference.beams import array_responses, interpolate, scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
 from kernels.reference.gaussians import gaussians
 from kernels.reference.phasors import phasors
 from kernels.reference.products import common, per_kind, unpolarised
+from kernels.reference.sources import apparent, directions
 
 __all__ = [
     "accumulate",
     "add_noise",
+    "apparent",
     "apply_gains",
-    "array_factors",
+    "array_responses",
     "clear",
     "common",
+    "directions",
     "gaussians",
     "interpolate",
     "per_kind",

@@ -1,4 +1,4 @@
-"""Array factors, and scalar responses of stations: the obvious NumPy float64 form."""
+"""Responses of aperture arrays, and scalar responses of stations: the obvious NumPy float64 form."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kernels.bodies import SPEED_OF_LIGHT_M_S
 Array = NDArray[Any]
 
 
-def array_factors(
-    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, out: Array
+def array_responses(
+    element_enu: Array, weight: Array, first: Array, offset: Array, frequency_hz: float, field: Array, out: Array
 ) -> None:
-    """Array factors of aperture-array stations: out[k, s] = mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
+    """Responses of aperture-array stations: out[k, s] = field[s] mean_e weight_e exp(+2 pi i nu/c r_e . offset_s).
 
     The mean is over the elements of station kind k. A station steered at its pointing adds its elements with the
     conjugate of the pointing's phase, hence the difference of directions. [Balanis 2016, Antenna Theory, 4th ed.,
@@ -33,13 +33,16 @@ def array_factors(
         (source, 3) float64: unit vector to the source minus unit vector to the pointing.
     frequency_hz
         Frequency, Hz.
+    field
+        (source, value) complex of the dtype of ``out``: response of one element, a number or the four of a matrix.
     out
-        (kind, source) complex128, or complex64 in which sines and cosines then are. Phases are float64 either way.
+        (kind, source, value) complex128, or complex64 in which sines and cosines then are. Phases are float64 either
+        way.
     """
     turns = (frequency_hz / SPEED_OF_LIGHT_M_S) * (element_enu @ offset.T)
     response = weight[:, None] * np.exp(2j * np.pi * (turns - np.rint(turns)))
     for k in range(first.size - 1):
-        out[k] = response[first[k] : first[k + 1]].mean(axis=0)
+        out[k] = response[first[k] : first[k + 1]].mean(axis=0)[:, None] * field
 
 
 def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
@@ -64,16 +67,22 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     phasors[:, 0], phasors[:, 1] = product.real, product.imag
 
 
-def interpolate(values: Array, weights: Array, out: Array) -> None:
-    """Interpolate arrays between moments: out[d, i] = sum_m weights[d, m] values[m, i], in order.
+def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
 
     Parameters
     ----------
     values
-        (moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+        (row, moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
+    others
+        (dump, row, other value) same dtype.
     out
-        (dump, value) same dtype.
+        (dump, row, value and other value) same dtype.
     """
-    out[...] = weights.astype(np.float64) @ values.astype(np.float64)
+    n_values = values.shape[2]
+    out[..., :n_values] = np.einsum("dm,rmi->dri", weights.astype(np.float64), values.astype(np.float64))
+    out[..., n_values:] = others

@@ -34,13 +34,6 @@ class Clocked:
         """The kernels, clocked."""
         return _Clocks(self._device.kernels, self._device.synchronise, self._clock, self.seconds)
 
-    @property
-    def host(self) -> Clocked:
-        """The CPU's threads, clocked together with the device."""
-        host = Clocked(self._device.host, self._clock)
-        host.seconds = self.seconds
-        return host
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
 

@@ -66,6 +66,9 @@ class Moment:
     ----------
     uvw_axes
         (3, 3) float64: unit vectors of u, v and w as rows, in east, north, up; w is the apparent phase centre.
+    horizon_axes
+        (3, 3) float64: east, north and up as rows, in axes that do not turn with the Earth: the celestial intermediate
+        ones but for polar motion. In these, apparent directions change by aberration alone.
     station_uvw
         (station, 3) float64, m.
     """
@@ -73,6 +76,7 @@ class Moment:
     def __init__(self, sky: Sky, enu_m: Float64, markers: tuple[Float64, Float64], astrometry: Any) -> None:
         self._sky, self._astrometry = sky, astrometry
         self.uvw_axes = _uvw_axes(_enu_direction(*markers, astrometry))
+        self.horizon_axes = _horizon_axes(astrometry)
         self.station_uvw: Float64 = enu_m @ self.uvw_axes.T
 
     def enu(self, sources: Int64 | slice = _ALL) -> Float64:
@@ -86,7 +90,11 @@ class Moment:
 
     def lmn(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return l, m and n-1 of sources, (source, 3) float64."""
-        return _lmn(self.enu(sources) @ self.uvw_axes.T)
+        return self.lmn_of(self.enu(sources))
+
+    def lmn_of(self, enu: Float64) -> Float64:
+        """Return l, m and n-1, (source, 3) float64, of unit vectors in east, north, up."""
+        return _lmn(enu @ self.uvw_axes.T)
 
 
 class Geometry:
@@ -250,6 +258,17 @@ def _uvw_axes(markers: Float64) -> Float64:
     w_axis = markers[0] / np.linalg.norm(markers[0])
     v_axis = _towards_north(markers)
     return np.stack([np.cross(v_axis, w_axis), v_axis, w_axis])
+
+
+def _horizon_axes(astrometry: Any) -> Float64:
+    """Return east, north and up as rows, (3, 3), in axes from which the Earth has turned by its local rotation angle.
+
+    [SOFA, sofa/atioq.c: from CIRS to azimuth and elevation, polar motion and diurnal aberration left out.]
+    """
+    sine, cosine = math.sin(astrometry["eral"]), math.cos(astrometry["eral"])
+    sin_lat, cos_lat = float(astrometry["sphi"]), float(astrometry["cphi"])
+    east, north = [-sine, cosine, 0.0], [-sin_lat * cosine, -sin_lat * sine, cos_lat]
+    return np.array([east, north, [cos_lat * cosine, cos_lat * sine, sin_lat]])
 
 
 def _lmn(lmn: Float64) -> Float64:

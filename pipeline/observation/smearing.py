@@ -8,6 +8,7 @@ an error that is bounded beforehand. Every node is one more term of the sum over
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -45,6 +46,10 @@ class Nodes:
         """Terms of the sum over all sources."""
         return int((self.in_channel * self.in_dump).sum())
 
+    def of(self, sources: Int64) -> Nodes:
+        """Return those of some sources."""
+        return Nodes(self.in_channel[sources], self.in_dump[sources])
+
 
 def quadrature_error(half_turn_rad: float, n_nodes: int) -> float:
     """Bound the error of the mean of exp(i a x) over -1 <= x <= 1 by Gauss-Legendre quadrature.
@@ -79,10 +84,12 @@ def nodes_within(half_turn_rad: Float64, error: float) -> Int64:
     return needed
 
 
+@functools.cache
 def rule(n_nodes: int) -> tuple[Float64, Float64]:
     """Return the nodes, as fractions of the interval from its middle, and weights that add up to one."""
-    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
-    return nodes / 2, weights / 2
+    nodes, weights = (half / 2 for half in np.polynomial.legendre.leggauss(n_nodes))
+    nodes.flags.writeable = weights.flags.writeable = False  # every caller is given the same
+    return nodes, weights
 
 
 def half_turns(

@@ -46,12 +46,6 @@ class CudaDevice(Device):
         self._cuda, self._index, self._n_devices = cuda, index, n_devices
         self.has_tensor_cores, self._why = False, ""
         self._copies: Copies | None = None
-        self._host = CpuDevice(precision, f"beside CUDA device {index}", n_threads)
-
-    @property
-    def host(self) -> CpuDevice:
-        """The CPU's threads of this rank."""
-        return self._host
 
     def _bind(self) -> None:
         self._cuda.select_device(self._index)

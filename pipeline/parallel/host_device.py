@@ -56,11 +56,6 @@ class Device(ABC):
         self._make_ready()
         return self._module()
 
-    @property
-    @abstractmethod
-    def host(self) -> Device:
-        """The CPU's threads of this rank: this device, or the one beside it."""
-
     def _make_ready(self) -> None:
         """Ready the calling thread, once."""
         if not getattr(self._ready, "done", False):
@@ -133,11 +128,6 @@ class CpuDevice(Device):
 
     backend = "cpu"
     blocks_ahead = 0
-
-    @property
-    def host(self) -> CpuDevice:
-        """The device itself."""
-        return self
 
     def _bind(self) -> None:
         """Do nothing: threads are all there is."""

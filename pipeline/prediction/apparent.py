@@ -1,9 +1,8 @@
-"""Brightness as stations see it, and the envelopes of extended sources: pure functions of arrays."""
+"""The brightness of transformed sources, and the envelopes of extended ones: pure functions of arrays."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,45 +10,8 @@ import numpy.typing as npt
 from pipeline.observation.stations.base import Complex128
 
 Float64 = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complexfloating[Any, Any]]
 
 SPEED_OF_LIGHT_M_S = 299792458.0
-
-
-def coherencies(stokes_jy: Float64) -> Float64:
-    """Return the brightness B = [[I+Q, U+iV], [U-iV, I-Q]] of sources as (XX, YY, Re XY, Im XY).
-
-    Parameters
-    ----------
-    stokes_jy
-        (source, 4) I, Q, U, V in Jy.
-    """
-    i, q, u, v = stokes_jy.T
-    return np.stack([i + q, i - q, u, v], axis=1)
-
-
-def apparent_coherency(response: Complex, stokes_jy: Float64) -> Float64:
-    """Return J B J^H of sources for stations that all answer alike, as (XX, YY, Re XY, Im XY).
-
-    Parameters
-    ----------
-    response
-        (dump, source) complex of a scalar response, or (dump, source, 2, 2) complex.
-    stokes_jy
-        (source, 4) I, Q, U, V in Jy.
-
-    Returns
-    -------
-    (dump, source, 4) float64, Jy
-    """
-    if response.ndim == 2:
-        power: Float64 = response.real**2 + response.imag**2
-        return coherencies(stokes_jy) * power[..., np.newaxis]
-    i, q, u, v = stokes_jy.T
-    brightness = np.stack([i + q + 0j, u + 1j * v, u - 1j * v, i - q + 0j], axis=-1).reshape(-1, 2, 2)
-    seen = response @ brightness @ response.conj().swapaxes(-1, -2)
-    xx, xy, yy = seen[..., 0, 0], seen[..., 0, 1], seen[..., 1, 1]
-    return np.stack([xx.real, yy.real, xy.real, xy.imag], axis=-1)
 
 
 def as_products(coherency: Float64) -> Complex128:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.prediction.moments import DumpMoments
 from pipeline.prepare import Prepared
 
-Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
 
 
 class Corrupting:
@@ -63,17 +62,22 @@ class Corrupting:
             sigma_jy = device.upload(noise.sigma_jy(frequency_hz))
             device.kernels.add_noise(self._stations, sigma_jy, noise.seed, channel, dump, visibilities)
 
-    def delay(self, moment: DumpMoments, visible: Int64, source: Any, frequency_hz: float, phasors: Any) -> None:
+    @property
+    def has_ionosphere(self) -> bool:
+        """Whether `delay` does anything."""
+        return self._instrument.ionosphere is not None
+
+    def delay(self, dump: int, enu: Float64, source: Any, frequency_hz: float, phasors: Any) -> None:
         """Let the ionosphere delay the phasors of one dump, in place.
 
         Parameters
         ----------
-        moment
+        dump
             The dump.
-        visible
-            (source,) int64: sources of the sky.
+        enu
+            (source, 3) float64: unit vectors towards sources in its middle.
         source
-            On the device: (term,) int32, which of `visible` a term has.
+            On the device: (term,) int32, which of the sources a term has.
         frequency_hz
             Frequency, Hz.
         phasors
@@ -82,13 +86,13 @@ class Corrupting:
         ionosphere = self._instrument.ionosphere
         if ionosphere is None:
             return
-        time_s, enu = self._time_s(moment.dump), self._device.upload(moment.enu[visible])
+        time_s = self._time_s(dump)
         place, turns = ionosphere.place_at(time_s), ionosphere.turns_per_tecu(frequency_hz)
         host = ionosphere.screen_at(time_s)
         if self._screen[0] is not host:
             self._screen = (host, self._device.upload(host))
-        screen = self._screen[1]
-        self._device.kernels.phase_screen(self._station_enu, enu, source, screen, place, turns, phasors)
+        screen, towards = self._screen[1], self._device.upload(enu)
+        self._device.kernels.phase_screen(self._station_enu, towards, source, screen, place, turns, phasors)
 
     def _time_s(self, dump: int) -> float:
         """Return the middle of a dump, s since the start."""

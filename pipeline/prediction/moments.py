@@ -1,19 +1,20 @@
-"""The geometry of one block of dumps: its epochs, and the terms of every chunk, batch by batch, on the device."""
+"""The geometry of one block of dumps: its epochs, and the sources of every chunk, batch by batch, on the device."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.observation.geometry import GeometryBlock, Moment
-from pipeline.observation.smearing import rule
+from pipeline.observation.smearing import Nodes, rule
+from pipeline.prediction.cells import Cell, Cells
+from pipeline.prediction.present import DeviceTerms, Present
 from pipeline.prediction.routes import Transformed
-from pipeline.prediction.terms import Terms, epoch_offsets, make_terms
+from pipeline.prediction.terms import Chunk, epoch_offsets
 from pipeline.prepare import Prepared
 
 Float64 = npt.NDArray[np.float64]
@@ -32,65 +33,76 @@ class DumpMoments:
         The moment in its middle.
     epochs
         The moments of the quadrature's nodes.
-    enu
-        (source, 3) float64: unit vectors towards all sources in the middle of the dump.
-    is_up
-        (source,) bool: above the horizon in the middle of the dump.
+    weights
+        (epoch, moment) float64: of the cell's moments, at these.
+    middle_weights
+        (moment,) float64: the same in the middle.
     """
 
     dump: int
     middle: Moment
     epochs: list[Moment]
-    enu: Float64
-    is_up: npt.NDArray[np.bool_]
+    weights: Float64
+    middle_weights: Float64
 
 
 @dataclasses.dataclass(frozen=True)
-class DeviceTerms:
-    """The terms of one chunk, for all dumps in which the same sources are up, and what the device needs of them.
+class Stretch:
+    """Dumps of a block that are in one cell: arrays on the device.
 
     Attributes
     ----------
-    terms
-        The terms.
-    source, epoch, offset_hz
-        On the device: (term,) int32, (term,) int32, (term,) float64, Hz from the middle of the channel.
+    first, stop
+        First and last + 1 of them, counted in the block.
+    weights, middle_weights
+        (dump, epoch, moment), (dump, 1, moment) float64: of the cell's moments.
+    axes, middle_axes
+        (dump, epoch, 3, 3), (dump, 1, 3, 3) float64: unit vectors of u, v, w as rows, in the axes of `Cell.vectors`.
+    response_weights
+        (dump, moment) in the precision of responses: the same in the middle.
+    zenith
+        (dump, 3) float64: unit vector to the zenith, in u, v, w.
     """
 
-    terms: Terms
-    source: Any
-    epoch: Any
-    offset_hz: Any
+    first: int
+    stop: int
+    weights: Any
+    middle_weights: Any
+    axes: Any
+    middle_axes: Any
+    response_weights: Any
+    zenith: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Consecutive dumps of a block in which the terms of a chunk are the same, so that kernels take them together.
+    """Consecutive dumps of a cell and the sources of a chunk, which kernels take together.
 
     Attributes
     ----------
     first
-        The first of them, counted in the block.
+        The first of the dumps, counted in the block.
     dumps
         The dumps.
-    of_chunk
-        The terms.
-    lmn
-        On the device: (dump, term, 3) float64 l, m, n - 1.
+    present, of_terms
+        The sources and their terms.
+    lmn, middle_lmn
+        On the device: (dump, term, 3) and (dump, source, 3) float64 l, m, n - 1, in the middle of the dump.
     station_uvw
         On the device: (dump, epoch, station, 3) float64, m.
+    zenith, response_weights
+        On the device, as a `Stretch` has them.
     """
 
     first: int
     dumps: list[DumpMoments]
-    of_chunk: DeviceTerms
+    present: Present
+    of_terms: DeviceTerms
     lmn: Any
+    middle_lmn: Any
     station_uvw: Any
-
-    @property
-    def terms(self) -> Terms:
-        """The terms."""
-        return self.of_chunk.terms
+    zenith: Any
+    response_weights: Any
 
     @property
     def of_block(self) -> slice:
@@ -110,6 +122,8 @@ class BlockMoments:
         One for every dump.
     batches
         Of every chunk of sources, those with terms, in order.
+    transformed
+        Of every part that is transformed, the same, dump by dump.
     offsets
         (epoch,) float64: dumps from the middle of a dump to its epochs, ascending.
     """
@@ -117,6 +131,7 @@ class BlockMoments:
     geometry: GeometryBlock
     dumps: list[DumpMoments]
     batches: list[list[Batch]]
+    transformed: list[list[Batch]]
     offsets: Float64
 
     @property
@@ -124,19 +139,18 @@ class BlockMoments:
         """Number of dumps."""
         return len(self.dumps)
 
-    def epochs_of(self, part: Transformed, dump: DumpMoments) -> list[tuple[Moment, float]]:
-        """Return the moments, with weights, at which a part that is transformed has its nodes."""
+    def epochs_of(self, part: Transformed) -> Iterator[tuple[int, float]]:
+        """Yield the epochs, with weights, at which a part that is transformed has its nodes."""
         nodes, weights = rule(part.in_dump)
-        return [
-            (dump.epochs[int(np.searchsorted(self.offsets, node))], float(weight))
-            for node, weight in zip(nodes, weights, strict=True)
-        ]
+        for node, weight in zip(nodes, weights, strict=True):
+            yield int(np.searchsorted(self.offsets, node)), float(weight)
 
 
 class Moments:
     """Makes the geometry of block after block.
 
-    Terms stay the same, and where they are, while no source of a chunk rises or sets.
+    Cells last as long as blocks are in them. Terms stay the same, and where they are, from cell to cell while no source
+    of a chunk rises or sets.
 
     Parameters
     ----------
@@ -145,10 +159,18 @@ class Moments:
     """
 
     def __init__(self, prepared: Prepared) -> None:
-        self._prepared = prepared
-        self._offsets = np.union1d(epoch_offsets(prepared.inputs.routes.nodes), [0.0])
+        inputs, plan = prepared.inputs, prepared.plan
+        self._prepared, self._device, self._response = prepared, prepared.device, inputs.response
+        self._offsets = np.union1d(epoch_offsets(inputs.routes.nodes), [0.0])
         self._middle = int(np.searchsorted(self._offsets, 0.0))
-        self._uploaded: dict[int, DeviceTerms] = {}
+        self._cells = Cells(plan.n_dumps, plan.sizes.cell_dumps)
+        self._chunks = list(inputs.routes.chunks)
+        for part in inputs.routes.transformed:
+            once = np.ones(len(part.sources), np.int64)
+            self._chunks.append(Chunk(part.sources, Nodes(once, once), False))
+        self._cell: tuple[Cell, Any, dict[int, Present]] | None = None
+        self._terms: dict[int, DeviceTerms] = {}
+        self._real = np.dtype(np.float64 if inputs.response.n_kinds == 1 else prepared.device.real)
 
     def block(self, first: int, stop: int) -> BlockMoments:
         """Make the geometry of dumps ``first <= dump < stop``."""
@@ -156,50 +178,82 @@ class Moments:
         dump = np.arange(first, stop)
         elapsed = (dump + 0.5)[:, np.newaxis] + self._offsets
         epochs = geometry.moments(elapsed.reshape(-1))
-        lmn = [epoch.lmn() for epoch in epochs[self._middle :: n]]
-        dumps = [self._dump(int(dump[k]), epochs[k * n : (k + 1) * n], lmn[k]) for k in range(len(dump))]
         station_uvw = np.stack([epoch.station_uvw for epoch in epochs]).reshape(len(dump), n, -1, 3)
-        on_device = self._prepared.device.upload(station_uvw)
-        chunks = range(len(self._prepared.inputs.routes.chunks))
-        batches = [list(self._batches(number, dumps, lmn, on_device)) for number in chunks]
+        on_device = self._device.upload(station_uvw)
+        dumps: list[DumpMoments] = []
+        batches: list[list[Batch]] = [[] for _ in self._chunks]
+        for cell, start, end in self._cells.stretches(first, stop):
+            some = slice(start - first, end - first)
+            weights = self._cells.weights(cell, elapsed[some])
+            for k in range(some.start, some.stop):
+                of_dump = weights[k - some.start]
+                moments = epochs[k * n : (k + 1) * n]
+                dumps.append(DumpMoments(int(dump[k]), moments[self._middle], moments, of_dump, of_dump[self._middle]))
+            stretch = self._stretch(some, weights, dumps[some])
+            for number in range(len(self._chunks)):
+                batches[number] += self._batches(number, cell, stretch, dumps, on_device)
+        n_chunks = len(self._prepared.inputs.routes.chunks)
         block = GeometryBlock(dump, geometry.times(dump + 0.5), np.ascontiguousarray(station_uvw[:, self._middle]))
-        return BlockMoments(block, dumps, batches, self._offsets)
+        return BlockMoments(block, dumps, batches[:n_chunks], batches[n_chunks:], self._offsets)
 
-    def _dump(self, dump: int, epochs: list[Moment], lmn: Float64) -> DumpMoments:
-        middle = epochs[self._middle]
-        # Finding the sources once more would take longer than all else.
-        enu: Float64 = (lmn + np.array([0.0, 0.0, 1.0])) @ middle.uvw_axes
-        return DumpMoments(dump, middle, epochs, enu, enu[:, 2] > 0)
+    def _stretch(self, some: slice, weights: Float64, dumps: list[DumpMoments]) -> Stretch:
+        """Put what all chunks share of a stretch on the device."""
+        middle = weights[:, self._middle]
+        axes = np.array([[epoch.uvw_axes @ epoch.horizon_axes for epoch in each.epochs] for each in dumps])
+        middle_axes = np.ascontiguousarray(axes[:, self._middle : self._middle + 1])
+        zenith = np.stack([each.middle.uvw_axes[:, 2] for each in dumps])
+        arrays = (weights, middle[:, np.newaxis], axes, middle_axes, middle.astype(self._real), zenith)
+        return Stretch(some.start, some.stop, *(self._device.upload(array) for array in arrays))
 
-    def _batches(self, number: int, dumps: list[DumpMoments], lmn: list[Float64], station_uvw: Any) -> Iterator[Batch]:
-        """Yield the batches of one chunk: as many dumps as the device wants at once, while no source rises or sets."""
-        device, stop = self._prepared.device, 0
-        while stop < len(dumps):
-            first, of_chunk = stop, self._terms(number, dumps[stop])
-            terms = of_chunk.terms
-            most = self._prepared.dumps_at_once(len(terms.source), len(terms.visible))
-            stop += 1
-            while stop < min(first + most, len(dumps)) and self._terms(number, dumps[stop]) is of_chunk:
-                stop += 1
-            if not len(terms.source):
-                continue
-            places = np.empty((stop - first, len(terms.source), 3))
-            for k in range(first, stop):
-                places[k - first] = terms.lmn(partial(self._lmn_at, dumps[k], lmn[k]))
-            yield Batch(first, dumps[first:stop], of_chunk, device.upload(places), station_uvw[first:stop])
+    def _batches(
+        self, number: int, cell: int, stretch: Stretch, dumps: list[DumpMoments], station_uvw: Any
+    ) -> Iterator[Batch]:
+        """Yield the batches of one chunk in a stretch: as many dumps as the device wants at once."""
+        device, kernels = self._device, self._device.kernels
+        nodes, present = self._present(number, cell)
+        if not len(present.sources):
+            return
+        mine = self._on_device(present)
+        n_terms, n_sources = len(mine.terms.source), len(present.sources)
+        is_transformed = number >= len(self._prepared.inputs.routes.chunks)
+        most = 1 if is_transformed else self._prepared.dumps_at_once(n_terms, n_sources)
+        for first in range(stretch.first, stretch.stop, most):
+            stop = min(first + most, stretch.stop)
+            here = slice(first - stretch.first, stop - stretch.first)
+            middle_lmn = device.empty((stop - first, n_sources, 3), np.float64)
+            middle = (stretch.middle_weights[here], stretch.middle_axes[here], mine.source_row, mine.middle_epoch)
+            kernels.directions(nodes, *middle, middle_lmn)
+            lmn = device.empty((stop - first, n_terms, 3), np.float64)
+            if not is_transformed:
+                kernels.directions(nodes, stretch.weights[here], stretch.axes[here], mine.row, mine.epoch, lmn)
+            yield Batch(
+                first,
+                dumps[first:stop],
+                present,
+                mine,
+                lmn,
+                middle_lmn,
+                station_uvw[first:stop],
+                stretch.zenith[here],
+                stretch.response_weights[here],
+            )
 
-    def _lmn_at(self, dump: DumpMoments, lmn: Float64, epoch: int, sources: Int64) -> Float64:
-        """Return l, m, n - 1 of sources at an epoch of a dump, those of its middle being known."""
-        return lmn[sources] if epoch == self._middle else dump.epochs[epoch].lmn(sources)
+    def _present(self, number: int, index: int) -> tuple[Any, Present]:
+        """Return the directions at a cell's moments, on the device, and the sources of a chunk there."""
+        if self._cell is None or self._cell[0].index != index:
+            config = self._prepared.config
+            cell = Cell(self._prepared.geometry, self._cells, index, config.time.integration_s)
+            self._cell = cell, self._device.upload(cell.vectors), {}
+        cell, nodes, chunks = self._cell
+        if number not in chunks:
+            chunks[number] = Present(cell, number, self._chunks[number], not self._response.is_scalar)
+        return nodes, chunks[number]
 
-    def _terms(self, number: int, dump: DumpMoments) -> DeviceTerms:
-        """Return the terms of one chunk in one dump: those of the last dump, if the same sources are up."""
-        chunk, device = self._prepared.inputs.routes.chunks[number], self._prepared.device
-        up = dump.is_up[chunk.sources]
-        last = self._uploaded.get(number)
-        if last is None or not np.array_equal(last.terms.visible, chunk.sources[up]):
-            terms = make_terms(chunk, up, self._offsets)
-            offset_hz = terms.offset * self._prepared.config.spectrum.width_hz
-            last = DeviceTerms(terms, *(device.upload(each) for each in (terms.source, terms.epoch, offset_hz)))
-            self._uploaded[number] = last
+    def _on_device(self, present: Present) -> DeviceTerms:
+        """Return the terms of some sources: those of the last cell, if the same sources are there."""
+        last = self._terms.get(present.number)
+        if last is None or not np.array_equal(last.sources, present.sources):
+            terms = present.make_terms(self._offsets)
+            last = DeviceTerms.make(self._device, present.sources, terms, self._prepared.config.spectrum.width_hz)
+            self._terms[present.number] = last
         return last

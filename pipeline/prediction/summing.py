@@ -15,24 +15,26 @@ from pipeline.costs.memory import TRANSFORM_SHARE
 from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
-from pipeline.prediction.apparent import apparent_coherency, as_products, coherencies, envelope_axes
+from pipeline.prediction.apparent import as_products, envelope_axes
+from pipeline.prediction.cells import between
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import Batch, BlockMoments, DumpMoments
+from pipeline.prediction.present import Present
 from pipeline.prediction.responses import Responses
+from pipeline.prediction.routes import Transformed
 from pipeline.prediction.terms import Chunk
 from pipeline.prediction.transform import transform
 from pipeline.prepare import Prepared
 
 Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
 class Channel:
-    """A fine channel: its centre, and the flux densities (source, 4) in Jy there."""
+    """A fine channel: its centre, and on the device the flux densities (source of the sky, 4) float64 in Jy there."""
 
     frequency_hz: float
-    stokes_jy: Float64
+    stokes_jy: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +75,13 @@ class Summing:
         self._sky, self._routes, self._baselines = inputs.sky, inputs.routes, inputs.baselines
         self._n_stations = inputs.telescope.n_stations
         self._response = inputs.response
-        self._responses = Responses(
-            inputs.response,
-            prepared.geometry,
-            plan.sizes.cell_dumps,
-            plan.n_dumps,
-            device,
-            plan.kept_bytes,
-        )
+        self._responses = Responses(inputs.response, plan.sizes.is_interpolated, device, plan.kept_bytes)
         self._kind = device.upload(inputs.response.kind)
         index = np.full((self._n_stations, self._n_stations), -1, np.int32)
         index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
         self._index = device.upload(index)
         self._phasors = device.empty((prepared.phasors_at_once,), device.real)
+        self._brightness = device.empty((prepared.brightness_at_once,), device.real)
         # XX = YY and XY = YX = 0 for all sources.
         self._is_intensity = inputs.response.is_scalar and inputs.sky.is_unpolarised
 
@@ -102,7 +98,7 @@ class Summing:
             On the device: (dump, baseline, pol) complex64 or complex128, Jy; overwritten.
         """
         frequency_hz = self._spectrum.start_hz + channel * self._spectrum.width_hz
-        here = Channel(frequency_hz, self._sky.stokes_at(frequency_hz))
+        here = Channel(frequency_hz, self._device.upload(self._sky.stokes_at(frequency_hz)))
         if self._routes.transformed:
             for dump, visibilities in enumerate(self._transforms(moments, here)):
                 self._device.fill(out[dump], visibilities)
@@ -114,61 +110,68 @@ class Summing:
                 if not chunk.is_extended:
                     self._add_points(batch, seen, some)
                     continue
-                for place, moment in enumerate(batch.dumps):
-                    one = Seen(seen.phasors[place], seen.jones[place], seen.coherency[place])
-                    self._add_gaussians(batch, moment, one, here, some[place])
+                for place in range(len(batch.dumps)):
+                    self._add_gaussians(batch, place, seen, here, some[place])
 
     def _look(self, chunk: Chunk, batch: Batch, here: Channel) -> Seen:
         """See the sources of one chunk through the stations."""
-        device, kernels, terms, mine = self._device, self._device.kernels, batch.terms, batch.of_chunk
-        shape = (len(batch.dumps), 2, len(terms.source), self._n_stations)
+        device, kernels, mine = self._device, self._device.kernels, batch.of_terms
+        n_dumps, n_terms = len(batch.dumps), len(mine.terms.source)
+        shape = (n_dumps, 2, n_terms, self._n_stations)
         phasors = self._phasors[: math.prod(shape)].reshape(shape)
         kernels.phasors(batch.station_uvw, mine.epoch, batch.lmn, here.frequency_hz, mine.offset_hz, phasors)
-        for place, moment in enumerate(batch.dumps):
-            self._corrupting.delay(moment, terms.visible, mine.source, here.frequency_hz, phasors[place])
-        response = self._responses.at(chunk.sources, terms.visible, batch.dumps, here.frequency_hz)
-        stokes = here.stokes_jy[terms.visible]
-        jones = device.empty((len(batch.dumps), 0, len(stokes), 2, 2), device.complex)
-        if self._response.n_kinds == 1:
-            coherency = apparent_coherency(response[:, 0], stokes)
-        else:
-            coherency = np.broadcast_to(coherencies(stokes), (len(batch.dumps), len(stokes), 4))
-            if self._response.is_scalar:
-                kernels.scale(response, self._kind, mine.source, phasors)
-            else:
-                jones = response
-        weighted = coherency[:, terms.source] * terms.weight[:, np.newaxis]
-        if self._is_intensity and not chunk.is_extended:
-            weighted = weighted[..., 0]
-        return Seen(phasors, jones, device.upload(weighted.astype(device.real)))
+        for place, moment in enumerate(batch.dumps if self._corrupting.has_ionosphere else ()):
+            enu = batch.present.cell.enu_at(moment.middle_weights, moment.middle, mine.sources)
+            self._corrupting.delay(moment.dump, enu, mine.source, here.frequency_hz, phasors[place])
+        response = self._responses.at(batch, here.frequency_hz)
+        jones = device.empty((n_dumps, 0, 0, 2, 2), device.complex)
+        if self._response.n_kinds > 1 and self._response.is_scalar:
+            kernels.scale(response, self._kind, mine.source, phasors)
+        elif self._response.n_kinds > 1:
+            jones = response
+        seen = (n_dumps, n_terms) if self._is_intensity and not chunk.is_extended else (n_dumps, n_terms, 4)
+        brightness = self._brightness[: math.prod(seen)].reshape(seen)
+        self._see(batch, response, here, brightness)
+        return Seen(phasors, jones, brightness)
+
+    def _see(self, batch: Batch, response: Any, here: Channel, out: Any) -> None:
+        """See the brightness of terms, (dump, term, …), through stations that are alike; as it is where they differ."""
+        mine, (n_dumps, n_kinds, n_sources, *matrix) = batch.of_terms, response.shape
+        alike = response.reshape(n_dumps, n_kinds * n_sources, *matrix)
+        if n_kinds > 1:
+            alike = self._device.empty((n_dumps, 0), response.dtype)
+        sky = (here.stokes_jy, mine.row, mine.weight, batch.middle_lmn, batch.zenith, mine.source)
+        self._device.kernels.apparent(*sky, alike, out)
 
     def _add_points(self, batch: Batch, seen: Seen, out: Any) -> None:
         """Add a chunk of point sources by the product that suits stations and sky."""
         kernels = self._device.kernels
         if seen.jones.shape[1]:
-            source = batch.of_chunk.source
+            source = batch.of_terms.source
             kernels.per_kind(seen.phasors, seen.jones, self._kind, source, seen.coherency, self._index, out)
         elif self._is_intensity:
             kernels.unpolarised(seen.phasors, seen.coherency, self._index, out)
         else:
             kernels.common(seen.phasors, seen.coherency, self._index, out)
 
-    def _add_gaussians(self, batch: Batch, moment: DumpMoments, seen: Seen, here: Channel, out: Any) -> None:
+    def _add_gaussians(self, batch: Batch, place: int, seen: Seen, here: Channel, out: Any) -> None:
         """Add a chunk of Gaussian sources in one dump; the kernel is given stations along each source's own axes."""
-        device, uvw_axes = self._device, moment.middle.uvw_axes
-        terms, visible = batch.terms, batch.terms.visible
-        north, towards = (vectors @ uvw_axes.T for vectors in (moment.middle.north(visible), moment.enu[visible]))
-        per_hz = envelope_axes(self._sky.shape_rad[visible], north, towards)[terms.source]
+        device, mine, present, moment = self._device, batch.of_terms, batch.present, batch.dumps[place]
+        terms = mine.terms
+        north = between(moment.middle_weights, present.north, moment.middle)
+        towards = present.cell.enu_at(moment.middle_weights, moment.middle, mine.sources)
+        north_uvw, towards_uvw = (vectors @ moment.middle.uvw_axes.T for vectors in (north, towards))
+        per_hz = envelope_axes(self._sky.shape_rad[mine.sources], north_uvw, towards_uvw)[terms.source]
         term_hz = here.frequency_hz + terms.offset * self._spectrum.width_hz
         station_uvw = np.stack([epoch.station_uvw for epoch in moment.epochs])[terms.epoch]
         along = np.zeros_like(station_uvw)
         along[..., :2] = station_uvw @ per_hz.swapaxes(1, 2) * term_hz[:, np.newaxis, np.newaxis]
         device.kernels.gaussians(
-            seen.phasors,
-            seen.jones,
+            seen.phasors[place],
+            seen.jones[place],
             self._kind,
-            batch.of_chunk.source,
-            seen.coherency,
+            mine.source,
+            seen.coherency[place],
             device.upload(np.tile([1.0, 0.0, 1.0], (len(along), 1))),
             device.upload(np.arange(len(along), dtype=np.int32)),
             device.upload(along),
@@ -184,29 +187,38 @@ class Summing:
             tasks = []
             for moment in moments.dumps:
                 seen = []
-                for part in self._routes.transformed:
-                    visible = part.sources[moment.is_up[part.sources]]
-                    response = self._responses.at(part.sources, visible, [moment], here.frequency_hz)
-                    apparent = apparent_coherency(response[:, 0], here.stokes_jy[visible])
-                    seen.append((visible, as_products(apparent[0])))
+                for part, batches in zip(self._routes.transformed, moments.transformed, strict=True):
+                    for batch in batches:
+                        if batch.dumps[0] is moment:
+                            seen.append((part, batch.present, as_products(self._apparent(batch, here))))
                 tasks.append((moments, moment, seen, here.frequency_hz))
             yield from pool.map(lambda task: self._transformed(*task), tasks)
+
+    def _apparent(self, batch: Batch, here: Channel) -> Float64:
+        """Return the brightness of a dump's sources as stations see it, (source, 4) float64, on the host."""
+        shape = (1, len(batch.present.sources), 4)
+        found, brightness = self._device.empty(shape, np.float64), np.empty(shape, np.float64)
+        self._see(batch, self._responses.at(batch, here.frequency_hz), here, found)
+        self._device.download(found, brightness)
+        of_dump: Float64 = brightness[0]
+        return of_dump
 
     def _transformed(
         self,
         moments: BlockMoments,
         moment: DumpMoments,
-        seen: list[tuple[Int64, Complex128]],
+        seen: list[tuple[Transformed, Present, Complex128]],
         frequency_hz: float,
     ) -> npt.NDArray[Any]:
         """Return what the transformed parts of the sky make of one dump, (baseline, pol) complex."""
         n_products = 1 if self._is_intensity else N_POLARISATIONS
         total = np.zeros((n_products, len(self._baselines)), np.complex128)
-        for part, (visible, products) in zip(self._routes.transformed, seen, strict=True):
-            for epoch, time_weight in moments.epochs_of(part, moment):
-                uvw = epoch.station_uvw
+        for part, present, products in seen:
+            for epoch, time_weight in moments.epochs_of(part):
+                then = moment.epochs[epoch]
+                uvw = then.station_uvw
                 baseline_m = uvw[self._baselines[:, 0]] - uvw[self._baselines[:, 1]]
-                lmn = epoch.lmn(visible)
+                lmn = then.lmn_of(present.cell.enu_at(moment.weights[epoch], then, present.sources))
                 for offset, weight in zip(*rule(part.in_channel), strict=True):
                     node_hz = frequency_hz + offset * self._spectrum.width_hz
                     sums = transform(products[:n_products], lmn, baseline_m, node_hz, self._accuracy)

@@ -214,15 +214,21 @@ def test_scale(precision: str) -> None:
 
 @on_gpu_or_simulator
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-@pytest.mark.parametrize(("n_moments", "n_values"), [(4, 131), (1, 1), (4, 0)])
-def test_interpolate(real: Any, n_moments: int, n_values: int) -> None:
+@pytest.mark.parametrize(
+    ("n_moments", "n_rows", "n_values", "n_others"),
+    [(4, 3, 37, 5), (1, 1, 1, 0), (4, 2, 0, 3), (2, 2, 3, 0), (4, 2, 0, 0)],
+)
+def test_interpolate(real: Any, n_moments: int, n_rows: int, n_values: int, n_others: int) -> None:
     rng = np.random.default_rng(5)
-    values, weights = (rng.normal(size=size).astype(real) for size in ((n_moments, n_values), (3, n_moments)))
-    out = cuda.to_device(np.full((3, n_values), np.nan, real))
-    kernels.interpolate(cuda.to_device(values), cuda.to_device(weights), out)
-    parts = np.longdouble(weights)[:, :, None] * np.longdouble(values)  # (dump, moment, value)
-    bound = n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=1)
-    assert (np.abs(to_host(out) - parts.sum(axis=1)) <= bound).all()
+    sizes = ((n_rows, n_moments, n_values), (3, n_moments), (3, n_rows, n_others))
+    values, weights, others = (rng.normal(size=size).astype(real) for size in sizes)
+    on_device = cuda.to_device(np.full((3, n_rows, n_values + n_others), np.nan, real))
+    kernels.interpolate(*map(cuda.to_device, (values, weights, others)), on_device)
+    out = to_host(on_device)
+    parts = np.longdouble(weights)[:, None, :, None] * np.longdouble(values)  # (dump, row, moment, value)
+    bound = n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=2)
+    assert (np.abs(out[..., :n_values] - parts.sum(axis=2)) <= bound).all()
+    assert np.array_equal(out[..., n_values:], others)
 
 
 @on_gpu_or_simulator
@@ -263,14 +269,21 @@ def test_gaussians(precision: str, n_kinds: int, n_terms: int) -> None:
 
 
 @on_gpu_or_simulator
-@pytest.mark.parametrize(("dtype", "error"), [(np.complex128, 1e-12), (np.complex64, 3e-7)])
-def test_array_factors(dtype: Any, error: float) -> None:
+@pytest.mark.parametrize(("dtype", "bound"), [(np.complex128, 1e-12), (np.complex64, 3e-7)])
+@pytest.mark.parametrize(("n_sources", "n_values"), [(7, 1), (7, 4), (0, 1), (0, 4)])
+def test_array_responses(dtype: Any, bound: float, n_sources: int, n_values: int) -> None:
+    """To the simulator the product with the field is complex64 where that is; to a GPU it is complex128."""
     rng, first = np.random.default_rng(4), np.array([0, 5, 6])
     enu, weight = rng.uniform(-19, 19, (6, 3)), rng.normal(size=(6, 2)) @ [1, 1j]
-    offset, out = rng.uniform(-1, 1, (7, 3)), cuda.to_device(np.full((2, 7), np.nan, dtype))
-    kernels.array_factors(*map(cuda.to_device, (enu, weight, first, offset)), 350e6, out)
+    offset = rng.uniform(-1, 1, (n_sources, 3))
+    field = (rng.normal(size=(n_sources, n_values, 2)) @ [1, 1j]).astype(dtype)
+    out = cuda.to_device(np.full((2, n_sources, n_values), np.nan, dtype))
+    elements = map(cuda.to_device, (enu, weight, first, offset))
+    kernels.array_responses(*elements, 350e6, cuda.to_device(field), out)
     each = weight[:, None] * np.exp(2j * np.pi * 350e6 / 299792458 * (enu @ offset.T))
-    assert np.abs(to_host(out) - [each[:5].mean(axis=0), each[5]]).max() <= error * np.abs(weight).max()
+    expected = np.stack([each[:5].mean(axis=0), each[5]])[..., None] * field.astype(complex)
+    allowed = (bound + 2 * np.finfo(dtype).eps) * np.abs(weight).max() * np.abs(field)
+    assert (np.abs(to_host(out) - expected) <= allowed).all()
 
 
 @on_gpu_or_simulator

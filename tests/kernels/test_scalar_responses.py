@@ -1,4 +1,4 @@
-"""Array factors and scalar responses of stations against NumPy in long double."""
+"""Responses of aperture arrays, and scalar responses of stations, against NumPy in long double."""
 
 from __future__ import annotations
 
@@ -40,18 +40,24 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-@pytest.mark.parametrize(("n_moments", "n_values"), [(4, 9001), (1, 1), (3, 4096), (4, 0)])
-def test_interpolate(module: ModuleType, real: Any, n_moments: int, n_values: int) -> None:
+@pytest.mark.parametrize(
+    ("n_moments", "n_rows", "n_values", "n_others"),
+    [(4, 3, 9001, 7), (1, 1, 1, 0), (3, 2, 4096, 1), (4, 5, 0, 11), (2, 3, 5, 0), (4, 2, 0, 0), (4, 0, 5, 2)],
+)
+def test_interpolate(module: ModuleType, real: Any, n_moments: int, n_rows: int, n_values: int, n_others: int) -> None:
     rng = np.random.default_rng(5)
-    values, weights = (rng.normal(size=size).astype(real) for size in ((n_moments, n_values), (3, n_moments)))
+    sizes = ((n_rows, n_moments, n_values), (3, n_moments), (3, n_rows, n_others))
+    values, weights, others = (rng.normal(size=size).astype(real) for size in sizes)
     results = []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
-        results.append(np.full((3, n_values), np.nan, real))
-        module.interpolate(values, weights, results[-1])
+        results.append(np.full((3, n_rows, n_values + n_others), np.nan, real))
+        module.interpolate(values, weights, others, results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
-    parts = np.longdouble(weights)[:, :, None] * np.longdouble(values)  # (dump, moment, value)
-    assert (np.abs(results[0] - parts.sum(axis=1)) <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=1)).all()
+    parts = np.longdouble(weights)[:, None, :, None] * np.longdouble(values)  # (dump, row, moment, value)
+    error = np.abs(results[0][..., :n_values] - parts.sum(axis=2))
+    assert (error <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=2)).all()
+    assert np.array_equal(results[0][..., n_values:], others)
 
 
 def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: float) -> Any:
@@ -69,19 +75,30 @@ def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: 
 @pytest.mark.parametrize(
     ("counts", "n_sources"), [((1,), 1), ((256,), 131), ((7, 1, 33), 67), ((3, 4), 64), ((2, 2), 0)]
 )
+@pytest.mark.parametrize("n_values", [1, 4])
 @pytest.mark.parametrize(("dtype", "bound"), [(np.complex128, 2e-13), (np.complex64, 3e-7)])
-def test_array_factors(module: ModuleType, counts: tuple[int, ...], n_sources: int, dtype: Any, bound: float) -> None:
-    """Of 60 turns float64 keeps 1e-14; float32 is that of sines and of sums of some elements."""
+def test_array_responses(
+    module: ModuleType, counts: tuple[int, ...], n_sources: int, n_values: int, dtype: Any, bound: float
+) -> None:
+    """Of 60 turns float64 keeps 1e-14; float32 is that of sines and of sums of some elements.
+
+    Of the product with the field: a product of complex numbers, the square root of five halves of an epsilon at most,
+    and half of one as it is stored.
+    """
     rng, first = np.random.default_rng(4), np.concatenate([[0], np.cumsum(counts)])
     enu, weight = rng.uniform(-19, 19, (first[-1], 3)), rng.normal(size=(first[-1], 2)) @ [1, 1j]
     offset = rng.uniform(-1, 1, (n_sources, 3))
     offset[:1] = 0.0  # the pointing itself: the mean of the weights
+    field = (rng.normal(size=(n_sources, n_values, 2)) @ [1, 1j]).astype(dtype)
     results = []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
-        results.append(np.full((len(counts), n_sources), np.nan, dtype))
-        module.array_factors(enu, weight, first, offset, 350e6, results[-1])
+        results.append(np.full((len(counts), n_sources, n_values), np.nan, dtype))
+        module.array_responses(enu, weight, first, offset, 350e6, field, results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
-    error = np.abs(results[0] - array_factors(enu, weight, first, offset, 350e6))
-    scale = np.array([np.abs(weight[a:b]).mean() for a, b in itertools.pairwise(first)])
-    assert (error <= bound * scale[:, None]).all()
+    factor = array_factors(enu, weight, first, offset, 350e6)
+    mean_weight = np.array([np.abs(weight[a:b]).mean() for a, b in itertools.pairwise(first)])
+    for k, s, i in np.ndindex(results[0].shape):
+        value = np.clongdouble(field[s, i])
+        error = abs(results[0][k, s, i] - factor[k, s] * value)
+        assert error <= (bound * mean_weight[k] + 2 * np.finfo(dtype).eps * abs(factor[k, s])) * abs(value)

@@ -13,15 +13,10 @@ from pipeline.observation.skies.components import Components
 from pipeline.observation.sky import Sky
 from pipeline.observation.smearing import Nodes
 from pipeline.observation.stations.scalar import Isotropic
-from pipeline.prediction.responses import N_MOMENTS, dumps_per_cell
+from pipeline.prediction.cells import MOST_DUMPS, Cells, dumps_per_cell
 from pipeline.prediction.routes import choose_routes, count_nodes
 from pipeline.prediction.terms import EXTENDED_PER_CHUNK, TERMS_PER_CHUNK, epoch_offsets, make_terms, split
 from pipeline.prediction.transform import transform
-
-
-def elsewhere(epoch, sources):
-    """Directions that tell which moment and source they are of."""
-    return np.stack([sources, np.full(len(sources), epoch), 0.5 * sources], axis=1).astype(float)
 
 
 def nodes(in_channel, in_dump) -> Nodes:
@@ -30,19 +25,13 @@ def nodes(in_channel, in_dump) -> Nodes:
 
 def test_every_source_has_its_nodes_once():
     counts = nodes([1, 2, 3, 1, 2, 2, 1], [3, 1, 2, 1, 3, 3, 2])
-    sources = np.array([0, 1, 2, 4, 5, 6])
-    (chunk,) = split(sources, counts, False)
     offsets = epoch_offsets(counts)
     # One, two and three nodes; the middle is shared by the first and the last.
     np.testing.assert_allclose(offsets, [-math.sqrt(0.15), -math.sqrt(1 / 12), 0, math.sqrt(1 / 12), math.sqrt(0.15)])
-    is_up = np.array([True, True, False, True, True, True, True])
-    terms = make_terms(chunk, is_up[sources], offsets)
-    lmn = terms.lmn(elsewhere)
-    assert terms.visible.tolist() == [0, 1, 4, 5, 6]
-    assert len(terms.source) == 1 * 3 + 2 * 1 + 2 * 3 + 2 * 3 + 1 * 2
-    np.testing.assert_array_equal(lmn[:, 0], terms.visible[terms.source])
-    np.testing.assert_array_equal(lmn[:, 1], terms.epoch)
-    for place, source in enumerate(terms.visible):
+    sources = np.array([4, 0, 1, 6, 5])
+    terms = make_terms(counts.of(sources), offsets)
+    assert len(terms.source) == 2 * 3 + 1 * 3 + 2 * 1 + 1 * 2 + 2 * 3
+    for place, source in enumerate(sources):
         mine = terms.source == place
         assert terms.weight[mine].sum() == pytest.approx(1, abs=1e-15)
         pairs = set(zip(terms.epoch[mine].tolist(), terms.offset[mine].tolist(), strict=True))
@@ -52,13 +41,11 @@ def test_every_source_has_its_nodes_once():
             assert (terms.weight * x**2)[mine].sum() == pytest.approx(1 / 12 if count > 1 else 0, abs=1e-15)
 
 
-def test_no_source_above_the_horizon_makes_no_term():
+def test_no_source_makes_no_term():
     counts = nodes([2, 2], [1, 1])
-    (chunk,) = split(np.arange(2), counts, False)
-    terms = make_terms(chunk, np.zeros(2, bool), epoch_offsets(counts))
-    lmn = terms.lmn(elsewhere)
-    assert [len(array) for array in (terms.visible, terms.source, lmn, terms.weight)] == [0] * 4
-    assert (terms.source.dtype, terms.epoch.dtype, lmn.shape) == (np.int32, np.int32, (0, 3))
+    terms = make_terms(counts.of(np.empty(0, np.int64)), epoch_offsets(counts))
+    assert [len(array) for array in (terms.source, terms.epoch, terms.offset, terms.weight)] == [0] * 4
+    assert (terms.source.dtype, terms.epoch.dtype) == (np.int32, np.int32)
 
 
 @pytest.mark.parametrize(("is_extended", "most"), [(False, TERMS_PER_CHUNK), (True, EXTENDED_PER_CHUNK)])
@@ -166,19 +153,32 @@ def test_smearing_counts_what_is_asked():
 
 
 def test_cells_are_as_long_as_the_interpolation_is_good():
-    """The worst function the bound allows, through Chebyshev's nodes, errs by what is asked for and not much less."""
+    """The worst function the bound allows, through a cell's moments, errs by what is asked for and not much less."""
     rate, integration_s, accuracy = 40.0, 0.85, 1e-6
-    n_dumps = dumps_per_cell(rate, integration_s, 10_000, accuracy)
-    turn = rate * 7.292115e-5 * integration_s * n_dumps / 2
-    x = np.linspace(-1, 1, 1001)
-    at = np.cos((2 * np.arange(N_MOMENTS) + 1) * np.pi / (2 * N_MOMENTS))
-    error = np.abs(np.polyval(np.polyfit(at, np.exp(1j * turn * at), N_MOMENTS - 1), x) - np.exp(1j * turn * x)).max()
+    n_dumps, is_interpolated = dumps_per_cell(rate, integration_s, 10_000, accuracy)
+    assert is_interpolated
+    cells = Cells(10_000, n_dumps)
+    turn = rate * 7.292115e-5 * integration_s
+    at, x = cells.moments(3), np.linspace(*cells.bounds(3), 1001)
+    error = np.abs(cells.weights(3, x) @ np.exp(1j * turn * at) - np.exp(1j * turn * x)).max()
     assert 0.7 * accuracy < error <= accuracy
-    assert dumps_per_cell(rate, integration_s, 9, accuracy) == 9
-    # Four moments for fewer than eight dumps do not pay; a response that never changes needs none.
-    assert dumps_per_cell(rate, integration_s, 7, accuracy) == 1
-    assert dumps_per_cell(rate, 100.0, 1000, accuracy) == 1
-    assert dumps_per_cell(0.0, integration_s, 1000, accuracy) == 1
+    assert dumps_per_cell(rate, integration_s, 9, accuracy) == (9, True)
+    # Four moments for fewer than eight dumps do not pay.
+    assert dumps_per_cell(rate, integration_s, 7, accuracy) == (7, False)
+    assert dumps_per_cell(rate, 100.0, 1000, accuracy) == (6, False)
+    # What never changes is interpolated over as much as directions are.
+    assert dumps_per_cell(0.0, integration_s, 1000, accuracy) == (MOST_DUMPS, True)
+    assert dumps_per_cell(0.0, 3600.0, 1000, accuracy) == (1, False)
+
+
+def test_every_dump_is_in_one_cell():
+    cells = Cells(23, 7)
+    assert [cells.bounds(cell) for cell in range(4)] == [(0, 7), (7, 14), (14, 21), (21, 23)]
+    assert list(cells.stretches(5, 22)) == [(0, 5, 7), (1, 7, 14), (2, 14, 21), (3, 21, 22)]
+    # A cubic is met exactly, also in the last cell, which is shorter, and at its very ends.
+    x = np.array([[21.0, 21.5], [22.1, 23.0]])
+    cubic = np.polynomial.Polynomial([3.0, -1.0, 0.25, 0.125])
+    np.testing.assert_allclose(cells.weights(3, x) @ cubic(cells.moments(3)), cubic(x), rtol=1e-12)
 
 
 def test_the_transform_is_the_sum():

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kernels.bodies import SPEED_OF_LIGHT_M_S
 from pipeline.observation.stations.base import (
     Complex,
+    Complex128,
     Directions,
     Float64,
     Rates,
@@ -35,20 +36,23 @@ class ApertureArray(StationResponse):
         The response of an element, of one kind.
     """
 
+    elements: tuple[Float64, Complex128, npt.NDArray[np.int64]]
+    element: StationResponse
+
     def __init__(self, layouts: Layouts, element: StationResponse) -> None:
         self.kind = layouts.kind
         self.is_scalar = element.is_scalar
         self.extent_m = max(_extent_m(elements) for elements in layouts.elements)
-        self._element = element
-        self._element_enu = np.concatenate(layouts.elements)
-        self.n_elements = len(self._element_enu)
-        self._weight = np.ones(self.n_elements, np.complex128)
-        self._first = np.cumsum([0, *(len(elements) for elements in layouts.elements)], dtype=np.int64)
+        self.element = element
+        element_enu = np.concatenate(layouts.elements)
+        self.n_elements = len(element_enu)
+        first = np.cumsum([0, *(len(elements) for elements in layouts.elements)], dtype=np.int64)
+        self.elements = element_enu, np.ones(self.n_elements, np.complex128), first
         self._spread_m = max(_spread_m(elements) for elements in layouts.elements)
 
     def check_band(self, low_hz: float, high_hz: float) -> None:
         """Raise ConfigError unless the elements' response is known from `low_hz` to `high_hz`."""
-        self._element.check_band(low_hz, high_hz)
+        self.element.check_band(low_hz, high_hz)
 
     def rates(self, low_hz: float, high_hz: float, farthest: float = 2.0) -> Rates:
         """Bound how fast the responses change.
@@ -64,24 +68,18 @@ class ApertureArray(StationResponse):
         station A and its rates are smaller by about N^(1/2).
         """
         per_hz = 2.0 * math.pi / SPEED_OF_LIGHT_M_S * self._spread_m * min(farthest, 2.0)
-        element = self._element.rates(low_hz, high_hz)
+        element = self.element.rates(low_hz, high_hz)
         return Rates(turning_rate(per_hz * high_hz) + element.per_radian, per_hz + element.per_hz)
 
     def respond(
         self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
     ) -> Complex:
         """Evaluate the responses: (kind, source) or (kind, source, 2, 2) of `dtype`."""
-        offset = directions.enu - directions.pointing
-        factor: Complex = np.empty((self.n_kinds, len(offset)), dtype)
-        kernels.array_factors(self._element_enu, self._weight, self._first, offset, frequency_hz, factor)
-        element = self._element.respond(directions, frequency_hz, kernels).astype(dtype, copy=False)
-        if self.is_scalar:
-            factor *= element
-            return factor
-        response = np.empty((*factor.shape, 2, 2), dtype)
-        # Number by number: NumPy's innermost loop is then one over sources, not one over two columns.
-        for feed, field in np.ndindex(2, 2):
-            np.multiply(factor, element[:, :, feed, field], out=response[:, :, feed, field])
+        field = self.element.respond(directions, frequency_hz, kernels)[0].astype(dtype)
+        response: Complex = np.empty((self.n_kinds, *field.shape), dtype)
+        offset, n_values = directions.enu - directions.pointing, 1 if self.is_scalar else 4
+        values = response.reshape(self.n_kinds, len(offset), n_values)
+        kernels.array_responses(*self.elements, offset, frequency_hz, field.reshape(len(offset), n_values), values)
         return response
 
 

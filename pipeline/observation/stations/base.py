@@ -27,7 +27,8 @@ class Directions:
         the sky is ``cross(north, enu)``; north and east are the axes of the brightness matrix, so a response in
         their terms has the parallactic rotation in it. NaN for a scalar response, which does not look.
     pointing
-        (3,) float64: unit vector towards the apparent phase centre, where stations are steered to.
+        (3,) or (source, 3) float64: unit vector towards the apparent phase centre, where stations are steered to; at
+        each source's own moment.
     """
 
     enu: Float64
@@ -80,9 +81,17 @@ class StationResponse(ABC):
         zero where the response is not that of an aperture. How fast a response changes, `rates` says.
     n_elements
         Elements that are added up, of all kinds of station together; zero where there are none.
+    is_unity
+        Whether every response is one.
+    elements, element
+        Of aperture arrays: positions, weights and beginnings of the elements, as
+        `kernels.reference.beams.array_responses` takes them, and what one of them answers; None of others.
     """
 
+    elements: tuple[Float64, Complex128, npt.NDArray[np.int64]] | None = None
+    element: StationResponse | None = None
     n_elements: int = 0
+    is_unity: bool = False
     kind: npt.NDArray[np.int32]
     is_scalar: bool
     extent_m: float

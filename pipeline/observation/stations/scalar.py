@@ -33,7 +33,7 @@ class Isotropic(StationResponse):
         Number of stations.
     """
 
-    is_scalar = True
+    is_scalar = is_unity = True
     extent_m = 0.0
 
     def __init__(self, n_stations: int) -> None:
