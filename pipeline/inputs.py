@@ -88,6 +88,7 @@ def load_inputs(config: Config) -> Inputs:
         sources_at_once=routes.sources_at_once,
         extended_at_once=max((one.nodes.n_terms for one in routes.chunks if one.is_extended), default=0),
         n_values=1 if response.is_scalar else 4,
+        is_unity=response.is_unity,
         grid_bytes=max((part.memory_bytes for part in routes.transformed), default=0),
         cell_dumps=cell_dumps,
         is_interpolated=is_interpolated and not response.is_unity,

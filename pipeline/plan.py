@@ -38,8 +38,8 @@ class Sizes:
         Dumps that share four moments, between which directions are interpolated; whether stations' responses are, too.
     sources_at_once, extended_at_once
         Sources of the largest chunk or transform; terms of the largest chunk of Gaussians.
-    n_values
-        Of a station's response to a source: one number, or the four of a matrix.
+    n_values, is_unity
+        Of a station's response to a source: one number, or the four of a matrix; whether all responses are one.
     grid_bytes
         Of the largest transform's grid.
     screen_bytes
@@ -60,6 +60,7 @@ class Sizes:
     sources_at_once: int = 0
     extended_at_once: int = 0
     n_values: int = 1
+    is_unity: bool = False
     grid_bytes: int = 0
     screen_bytes: int = 0
 

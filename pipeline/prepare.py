@@ -144,6 +144,7 @@ def fitting_dumps(plan: Plan, precision: str, device: Device, n_local: int) -> i
         n_baselines=sizes.n_baselines,
         n_terms=sizes.n_terms,
         terms_at_once=sizes.terms_at_once,
+        n_sources=sizes.n_sources,
         n_epochs=sizes.n_epochs,
         n_kinds=sizes.n_kinds,
         kept_bytes=plan.kept_bytes,

@@ -83,10 +83,10 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     _scale(response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
-    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+def interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others behind them, which are known where they are wanted.
 
-    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[r, look[d, j]], or zeros.
 
     Parameters
     ----------
@@ -95,11 +95,13 @@ def interpolate(values: Array, weights: Array, others: Array, out: Array) -> Non
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     others
-        (dump, row, other value) same dtype.
+        (row, look, part) same dtype.
+    look
+        (dump, other) int32: which of the looks an other has in a dump; -1: none.
     out
-        (dump, row, value and other value) same dtype.
+        (dump, row, value and parts of all others) same dtype.
     """
-    _interpolate(values, weights, others, out)
+    _interpolate(values, weights, others, look, out)
 
 
 @njit(**OPTIONS)
@@ -195,15 +197,18 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @njit(parallel=True, **OPTIONS)
-def _interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
+def _interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
     """Add moments one after another, a block of values of a row at a time that stays in the cache."""
-    n_values = values.shape[2]
+    n_values, n_parts = values.shape[2], others.shape[2]
     n_blocks = (n_values + _VALUES - 1) // _VALUES
     for task in prange(out.shape[1] * (n_blocks + 1)):
         row, block = task // (n_blocks + 1), task % (n_blocks + 1)
         if block == n_blocks:
             for dump in range(out.shape[0]):
-                out[dump, row, n_values:] = others[dump, row]
+                rest = out[dump, row, n_values:]
+                for i in range(rest.size):
+                    which = look[dump, i // n_parts]
+                    rest[i] = others[row, which, i % n_parts] if which >= 0 else 0
             continue
         of_block = slice(block * _VALUES, min((block + 1) * _VALUES, n_values))
         for dump in range(out.shape[0]):

@@ -73,10 +73,10 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         _scale[blocks(phasors.size // 2), THREADS](response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
-    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+def interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others behind them, which are known where they are wanted.
 
-    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[r, look[d, j]], or zeros.
 
     Parameters
     ----------
@@ -85,12 +85,14 @@ def interpolate(values: Array, weights: Array, others: Array, out: Array) -> Non
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     others
-        (dump, row, other value) same dtype.
+        (row, look, part) same dtype.
+    look
+        (dump, other) int32: which of the looks an other has in a dump; -1: none.
     out
-        (dump, row, value and other value) same dtype.
+        (dump, row, value and parts of all others) same dtype.
     """
     if out.size:
-        _interpolate[blocks(out.size), THREADS](values, weights, others, out)
+        _interpolate[blocks(out.size), THREADS](values, weights, others, look, out)
 
 
 def _array_responses_in(real: Any, cos_sin: Any) -> Any:
@@ -134,13 +136,14 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @cuda.jit
-def _interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
-    n_rows, n_across, n_values = out.shape[1], out.shape[2], values.shape[2]
+def _interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
+    n_rows, n_across, n_values, n_parts = out.shape[1], out.shape[2], values.shape[2], others.shape[2]
     for k in range(cuda.grid(1), out.size, cuda.gridsize(1)):
         rest, i = k // n_across, k % n_across
         d, r = rest // n_rows, rest % n_rows
         if i >= n_values:
-            out[d, r, i] = others[d, r, i - n_values]
+            which = look[d, (i - n_values) // n_parts]
+            out[d, r, i] = others[r, which, (i - n_values) % n_parts] if which >= 0 else 0
             continue
         total = weights[d, 0] * values[r, 0, i]
         for m in range(1, weights.shape[1]):

@@ -19,7 +19,7 @@ from kernels.cuda.launch import THREADS, blocks
 
 Array = Any
 
-SLAB_BYTES, SLAB_TERMS = 256_000_000, 1024
+SLAB_BYTES, SLAB_TERMS = 1_000_000_000, 1024
 """Most of what `pack_in_slabs` holds, or one dump; terms of a slab: enough that adding it to the visibilities costs
 little. They are as many whatever the dumps, as sums of slabs are rounded."""
 

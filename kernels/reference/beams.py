@@ -67,10 +67,10 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     phasors[:, 0], phasors[:, 1] = product.real, product.imag
 
 
-def interpolate(values: Array, weights: Array, others: Array, out: Array) -> None:
-    """Interpolate rows of numbers between moments, and put others, which are known at every dump, behind them.
+def interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
+    """Interpolate rows of numbers between moments, and put others behind them, which are known where they are wanted.
 
-    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[d, r, i].
+    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[r, look[d, j]], or zeros.
 
     Parameters
     ----------
@@ -79,10 +79,13 @@ def interpolate(values: Array, weights: Array, others: Array, out: Array) -> Non
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
     others
-        (dump, row, other value) same dtype.
+        (row, look, part) same dtype.
+    look
+        (dump, other) int32: which of the looks an other has in a dump; -1: none.
     out
-        (dump, row, value and other value) same dtype.
+        (dump, row, value and parts of all others) same dtype.
     """
     n_values = values.shape[2]
     out[..., :n_values] = np.einsum("dm,rmi->dri", weights.astype(np.float64), values.astype(np.float64))
-    out[..., n_values:] = others
+    with_none = np.pad(others, ((0, 0), (0, 1), (0, 0)))  # the last look, which is also look -1, is zeros
+    out[..., n_values:] = with_none[:, look].swapaxes(0, 1).reshape(out[..., n_values:].shape)

@@ -144,8 +144,10 @@ def _by_stage(kernels: dict[str, float], task: Task, timers: Timers) -> dict[str
         stage = kernel_stage(kernel, task.n_kinds, task.n_stations, task.is_scalar)
         if stage is not None:
             seconds[stage] = seconds.get(stage, 0.0) + spent
-    host = timers.seconds["predict"] - sum(seconds.values())
-    return seconds | {"directions": timers.seconds["geometry"], "host": host}
+    # Directions are the only kernel that is not run while predicting.
+    lmn = seconds.get("lmn", 0.0)
+    host = timers.seconds["predict"] - (sum(seconds.values()) - lmn)
+    return seconds | {"directions": timers.seconds["geometry"] - lmn, "host": host}
 
 
 def _time_output(case: Case, precision: Precision, prepared: Prepared, world: World, setting: Setting) -> Sample:

@@ -107,7 +107,7 @@ def kept_response_bytes(layout: Layout, sizes: Sizes, real_bytes: int, n_dumps: 
 
     Four moments; the channels of a band, the cells of a run.
     """
-    if sizes.cell_dumps == 1:
+    if not sizes.is_interpolated:
         return 0
     cells = -(-n_dumps // sizes.cell_dumps)
     channels = -(-layout.channels_per_node // layout.ranks_per_node)
@@ -128,25 +128,30 @@ def _transformed_bytes(sizes: Sizes, real_bytes: int) -> int:
 
 
 def _kernel_bytes(sizes: Sizes, real_bytes: int) -> int:
-    """Phasors, the index of baselines, flux densities of a channel, directions and terms, stations of Gaussians.
+    """Phasors and brightness, the index of baselines, flux densities of a channel, directions, stations of Gaussians.
 
     What a batch of small dumps holds beyond one, 2 MB at most, is left to what libraries take.
     """
-    phasors = 2 * sizes.terms_at_once * sizes.n_stations * real_bytes
-    terms = sizes.n_sources * (10 * 8 + 3 * _VECTOR_BYTES) + sizes.n_terms * _TERM_BYTES
+    phasors = sizes.terms_at_once * (2 * sizes.n_stations + 4) * real_bytes
+    # At a cell's moments: unit vectors and what they are turned from. Flux densities, and what these are made of.
+    sources = sizes.n_sources * (N_MOMENTS * (2 * _VECTOR_BYTES + 8) + 10 * 8)
+    # How stations see the sources: towards them, to the north, to where stations point.
+    seen = sizes.n_sources * N_MOMENTS * (3 + (sizes.n_values > 1)) * _VECTOR_BYTES * sizes.is_interpolated
+    terms = sizes.n_terms * _TERM_BYTES
     # Along the axes of every Gaussian: stations, gathered, turned and scaled.
     gaussians = sizes.extended_at_once * sizes.n_stations * (3 + 3 + 2 + 2) * 8
-    return phasors + sizes.n_stations**2 * 4 + terms + gaussians
+    return phasors + sizes.n_stations**2 * 4 + sources + seen + terms + gaussians
 
 
 def _response_bytes(sizes: Sizes, real_bytes: int) -> int:
-    """Responses to a chunk's sources: as they are worked out, in complex128, and as they are used."""
-    pairs, used = sizes.n_kinds * sizes.sources_at_once, _value_bytes(sizes, real_bytes) * sizes.n_values
-    made = _COMPLEX_BYTES * (sizes.n_values + 1)
-    if sizes.cell_dumps == 1:
-        return pairs * max(made, _COMPLEX_BYTES * sizes.n_values + used)
-    # Four moments, what is interpolated between them, and one more that is worked out.
-    return pairs * ((N_MOMENTS + 1) * used + made)
+    """Responses to a chunk: as they are worked out, at a cell's moments or in a dump, and as they are used."""
+    if sizes.is_unity:
+        return 0
+    used = _value_bytes(sizes, real_bytes) * sizes.n_values
+    moments = N_MOMENTS if sizes.is_interpolated else 1
+    # One element's, in complex128 and as it is used.
+    made = sizes.sources_at_once * moments * (_COMPLEX_BYTES * sizes.n_values + used)
+    return sizes.n_kinds * sizes.sources_at_once * (moments + 1) * used + made
 
 
 def _value_bytes(sizes: Sizes, real_bytes: int) -> int:

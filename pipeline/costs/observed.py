@@ -59,8 +59,9 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
         is_intensity=inputs.response.is_scalar and inputs.sky.is_unpolarised,
         pattern=_PATTERNS[pattern],
         n_elements=inputs.response.n_elements,
-        evaluations=evaluations(sizes.cell_dumps, plan.n_dumps, plan.block_dumps, _is_all_kept(plan, real)),
-        is_interpolated=sizes.cell_dumps > 1,
+        evaluations=_evaluations(inputs, plan, _is_all_kept(plan, real)),
+        moments=evaluations(sizes.cell_dumps, plan.n_dumps, plan.block_dumps, is_kept=True),
+        is_interpolated=sizes.is_interpolated,
         transform_sources=transform[0],
         transform_cells=transform[1],
         transform_points=transform[2],
@@ -92,20 +93,27 @@ def _tiles_of(baselines: npt.NDArray[np.int32], rows: int, columns: int) -> npt.
     return np.stack(np.divmod(np.unique(row * n_across + column), n_across), axis=1)
 
 
+def _evaluations(inputs: Inputs, plan: Plan, is_kept: bool) -> float:
+    """Return how often a response is worked out, per channel and dump; `is_kept`: not again for every block."""
+    if inputs.response.is_unity:
+        return 0.0
+    if not inputs.sizes.is_interpolated:
+        return 1.0
+    return evaluations(inputs.sizes.cell_dumps, plan.n_dumps, plan.block_dumps, is_kept)
+
+
 def evaluations(cell_dumps: int, n_dumps: int, block_dumps: int, is_kept: bool) -> float:
-    """Return how often a response is worked out, per channel and dump.
+    """Return how often a response that is interpolated is worked out, per channel and dump.
 
     Parameters
     ----------
     cell_dumps
-        Dumps that share four moments; one: every dump has its own.
+        Dumps that share four moments.
     n_dumps, block_dumps
         Dumps of the observation and of a block.
     is_kept
         Whether what one block worked out is there for the next.
     """
-    if cell_dumps == 1:
-        return 1.0
     n_cells = -(-n_dumps // cell_dumps)
     if is_kept:
         return N_MOMENTS * n_cells / n_dumps
@@ -120,14 +128,13 @@ def _is_all_kept(plan: Plan, real: int) -> bool:
 
 
 def _summed(chunks: list[Chunk], up: Float64, at_once: Callable[[int, int], int]) -> Summed:
-    sources = terms = epochs = calls = 0.0
+    sources = terms = calls = 0.0
     for chunk in chunks:
         calls += 1 / at_once(chunk.nodes.n_terms, len(chunk.sources))
         share = up[chunk.sources]
         sources += float(share.sum())
         terms += float((share * chunk.nodes.in_channel * chunk.nodes.in_dump).sum())
-        epochs += float((share * chunk.nodes.in_dump).sum())
-    return Summed(sources, terms, epochs, len(chunks), calls)
+    return Summed(sources, terms, len(chunks), calls)
 
 
 def _transform(inputs: Inputs, up: Float64) -> tuple[float, float, float]:

@@ -53,20 +53,16 @@ STAGES: dict[str, dict[str, Work]] = {
     "directions": {
         "block": CALL,
         "dump": CALL,
-        "call": CALL,
         "epoch": CALL,
         "source": CALL,
-        "epoch-source": CALL,
-        "term": CALL,
+        "north": CALL,
+        "chunk": CALL,
+        "call": CALL,
     },
     "host": {
         "call": CALL,
         "channel": CALL,
-        "source": CALL,
-        "term": CALL,
-        "jones": Work(n_bytes=96),
         "moment": CALL,
-        "plain response": CALL,
         "beam response": CALL,
         "matrix response": CALL,
         "flux": CALL,
@@ -83,6 +79,8 @@ STAGES: dict[str, dict[str, Work]] = {
     # Kernels, on the device or on all threads of the rank.
     "phasors": {"term-station": Work(flops=25, flops_double=10, reals=2), "call": CALL},
     "array factors": {"element-source": Work(flops=30, flops_double=15), "call": CALL},
+    "lmn": {"term": Work(flops_double=45, n_bytes=120), "call": CALL},
+    "brightness": {"term": Work(flops_double=40, n_bytes=96), "call": CALL},
     "interpolate": {"value": Work(flops=16, reals=10), "call": CALL},
     "scale": {"term-station": Work(flops=6, reals=6), "call": CALL},
     "screen": {"term-station": Work(flops=30, flops_double=30, reals=4), "call": CALL},
@@ -150,7 +148,9 @@ def kernel_stage(kernel: str, n_kinds: int, n_stations: int, is_scalar: bool) ->
     has_matrices = n_kinds > 1 and not is_scalar
     names = {
         "phasors": "phasors",
-        "array_factors": "array factors",
+        "array_responses": "array factors",
+        "directions": "lmn",
+        "apparent": "brightness",
         "interpolate": "interpolate",
         "scale": "scale",
         "phase_screen": "screen",

@@ -15,8 +15,6 @@ class Summed:
     ----------
     sources, terms
         Those above the horizon, and their terms: nodes of smearing.
-    epoch_sources
-        Sources at every moment of theirs.
     chunks
         Pieces in which they go through the kernels.
     calls
@@ -25,7 +23,6 @@ class Summed:
 
     sources: float = 0
     terms: float = 0
-    epoch_sources: float = 0
     chunks: int = 0
     calls: float = 0
 
@@ -51,11 +48,14 @@ class Task:
     n_kinds, is_scalar, is_intensity
         Kinds of station; whether they answer with numbers; whether, besides, no source is polarised.
     pattern
-        How costly a response is: "plain", "beam" or "matrix".
+        How costly a response is: "plain" is one, "beam" or "matrix".
     n_elements
         Elements of all kinds of station.
     evaluations
-        How often the response to a source is worked out, per channel and dump: one, or less where it is interpolated.
+        How often the response to a source is worked out, per channel and dump: one, less where it is interpolated, none
+        where all are one.
+    moments
+        Moments at which directions are worked out, for each dump.
     is_interpolated
         Whether it is.
     transform_sources, transform_cells, transform_points
@@ -80,6 +80,7 @@ class Task:
     pattern: str = "plain"
     n_elements: int = 0
     evaluations: float = 1.0
+    moments: float = 1.0
     is_interpolated: bool = False
     transform_sources: float = 0.0
     transform_cells: float = 0.0
@@ -109,14 +110,17 @@ def count_channel(task: Task) -> Counts:
 def count_directions(task: Task) -> Counts:
     """Count the work of one dump that all channels of a block share."""
     both = (task.points, task.extended)
+    chunks, sources = sum(one.chunks for one in both), sum(one.sources for one in both) + task.transform_sources
     return {
         ("directions", "block"): 1 / task.block_dumps,
         ("directions", "dump"): 1.0,
-        ("directions", "call"): sum(one.chunks for one in both),
         ("directions", "epoch"): task.n_epochs,
-        ("directions", "source"): task.n_sources,
-        ("directions", "epoch-source"): sum(one.epoch_sources for one in both),
-        ("directions", "term"): sum(one.terms for one in both),
+        ("directions", "source"): task.n_sources * task.moments,
+        ("directions", "north"): sources * task.moments * (task.is_interpolated and not task.is_scalar),
+        ("directions", "chunk"): chunks * task.moments,
+        ("directions", "call"): sum(one.calls for one in both),
+        ("lmn", "term"): sum(one.terms for one in both) + sources,
+        ("lmn", "call"): 2 * sum(one.calls for one in both) + (task.transform_sources > 0),
     }
 
 
@@ -130,12 +134,14 @@ def _kernels(task: Task) -> Counts:
         **_product("gaussians, kinds" if task.has_matrices else "gaussians", extended, extended.chunks, task),
         ("phasors", "term-station"): terms * task.n_stations,
         ("phasors", "call"): calls,
+        ("brightness", "term"): terms + task.transform_sources,
+        ("brightness", "call"): calls + (task.transform_sources > 0),
         ("array factors", "element-source"): task.n_elements * evaluated,
         ("array factors", "call"): task.evaluations * chunks * (task.n_elements > 0),
         ("accumulate", "baseline"): task.n_baselines,
         ("accumulate", "call"): 1 / task.block_dumps,
     }
-    if task.is_interpolated:
+    if task.evaluations:
         seen = points.sources + extended.sources + task.transform_sources
         counts["interpolate", "value"] = seen * task.n_kinds * (1 if task.is_scalar else 4)
         counts["interpolate", "call"] = calls + (task.transform_sources > 0)
@@ -162,15 +168,11 @@ def _host(task: Task) -> Counts:
     both = (task.points, task.extended)
     seen = sum(one.sources for one in both) + task.transform_sources
     chunks = sum(one.chunks for one in both)
-    matrices = task.n_kinds * (1 if task.is_scalar else 4)
     return {
         ("host", "channel"): 1,
         ("host", "call"): sum(one.calls for one in both),
-        ("host", "source"): seen,
-        ("host", "term"): sum(one.terms for one in both),
-        ("host", "jones"): seen * matrices * (task.n_kinds > 1),
-        ("host", "moment"): task.evaluations * (chunks + (task.transform_sources > 0)) * task.is_interpolated,
-        ("host", f"{task.pattern} response"): task.evaluations * seen,
+        ("host", "moment"): task.evaluations * (chunks + (task.transform_sources > 0)),
+        **({("host", f"{task.pattern} response"): task.evaluations * seen} if task.pattern != "plain" else {}),
         ("host", "flux"): task.n_sources / task.block_dumps,
         ("host", "corrupted"): task.has_gains + task.has_noise,
         ("host", "gaussian"): task.extended.sources,

@@ -1,4 +1,4 @@
-"""Copies from a CUDA device to locked memory of the host, beside the kernels."""
+"""Copies between a CUDA device and locked memory of the host, beside the kernels."""
 
 from __future__ import annotations
 
@@ -78,3 +78,42 @@ class Copies:
                 "lower compute.memory"
             ) from error
         self._locked[id(whole)] = whole
+
+
+class Staging:
+    """Locked memory from which a device takes arrays of the host in its own time, between its kernels.
+
+    From memory that is not locked it would take them at once, and have the host wait until all kernels launched before
+    are done: no kernel could be made ready while they run.
+
+    Parameters
+    ----------
+    cuda
+        Numba's module.
+    is_simulated
+        Whether Numba only simulates CUDA.
+    n_slots
+        Arrays that may be on their way.
+    """
+
+    def __init__(self, cuda: Any, is_simulated: bool, n_slots: int = 32) -> None:
+        self._cuda = cuda
+        # The stream of the kernels; Numba takes a copy that names none for one to be waited for.
+        self._stream = cuda.stream() if is_simulated else cuda.legacy_default_stream()
+        self._slots: deque[tuple[Any, Array]] = deque((None, np.empty(0, np.uint8)) for _ in range(n_slots))
+
+    def put(self, host: Array, array: Any) -> None:
+        """Begin to copy a contiguous host array, which may change as soon as this returns, into a device array."""
+        if not host.size:
+            return
+        taken, memory = self._slots.popleft()
+        if taken is not None:
+            taken.synchronize()
+        if memory.size < host.nbytes:
+            memory = self._cuda.pinned_array(1 << (host.nbytes - 1).bit_length(), np.uint8)
+        locked = memory[: host.nbytes].view(host.dtype).reshape(host.shape)
+        locked[...] = host
+        array.copy_to_device(locked, stream=self._stream)
+        taken = self._cuda.event()
+        taken.record(self._stream)
+        self._slots.append((taken, memory))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import DeviceError
-from pipeline.parallel.copies import Copies
+from pipeline.parallel.copies import Copies, Staging
 from pipeline.parallel.host_device import Array, CpuDevice, Device
 from pipeline.parallel.tensor_trial import LARGEST_ERROR, trial_error
 
@@ -20,6 +20,10 @@ __all__ = ["CpuDevice", "CudaDevice", "Device", "open_device"]
 
 LEAST_CAPABILITY = (8, 0)
 """Compute capability from which tensor cores multiply half precision as the kernels need it."""
+
+# Freeing memory waits for all kernels, and Numba frees after every tenth array; it also warns of launches as small as
+# some of ours must be.
+_NUMBA_SETTINGS = {"NUMBA_CUDA_MAX_PENDING_DEALLOCS_COUNT": "1000", "NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS": "0"}
 
 
 class CudaDevice(Device):
@@ -46,6 +50,7 @@ class CudaDevice(Device):
         self._cuda, self._index, self._n_devices = cuda, index, n_devices
         self.has_tensor_cores, self._why = False, ""
         self._copies: Copies | None = None
+        self._staging: Staging | None = None
 
     def _bind(self) -> None:
         self._cuda.select_device(self._index)
@@ -115,9 +120,9 @@ class CudaDevice(Device):
         DeviceError
             If the device's memory does not hold it.
         """
-        self._make_ready()
-        with self._room_for(host.nbytes):
-            return self._cuda.to_device(np.ascontiguousarray(host))
+        array = self.empty(host.shape, host.dtype)
+        self.fill(array, np.ascontiguousarray(host))
+        return array
 
     @contextmanager
     def _room_for(self, n_bytes: int) -> Iterator[None]:
@@ -135,7 +140,9 @@ class CudaDevice(Device):
     def fill(self, array: Any, host: Array) -> None:
         """Copy a host array to the device; the default stream orders it before the kernels that follow."""
         self._make_ready()
-        array.copy_to_device(host)
+        if self._staging is None:
+            self._staging = Staging(self._cuda, _is_simulator())
+        self._staging.put(host, array)
 
     def download(self, array: Any, out: Array) -> None:
         """Copy a device array to the host; the default stream orders it after the kernels."""
@@ -254,6 +261,8 @@ def _is_simulator() -> bool:
 
 def _count_cuda_devices(local_rank: int) -> tuple[int, str]:
     """Count the devices that this process can see, and say why there is none or this rank's does not work."""
+    for name, value in _NUMBA_SETTINGS.items():
+        os.environ.setdefault(name, value)  # Numba reads them when it is first asked for CUDA
     try:
         from numba import cuda
 

@@ -7,7 +7,7 @@ import dataclasses
 from pipeline.costs.memory import BATCH_BYTES, N_MOMENTS
 from pipeline.errors import DeviceError
 
-SPARE_BYTES = 600_000_000
+SPARE_BYTES = 1_400_000_000
 """Of a device: compiled kernels and CUDA's own (measured nowhere yet), and `kernels.cuda.operands.SLAB_BYTES`."""
 
 
@@ -21,8 +21,8 @@ class Held:
         Stations; kept baselines.
     n_terms, terms_at_once
         Terms of the sum over sources: all of a dump's, and those of one chunk.
-    n_epochs, n_kinds
-        Moments within a dump; kinds of station.
+    n_sources, n_epochs, n_kinds
+        Sources of the sky; moments within a dump; kinds of station.
     kept_bytes
         Of responses that are kept.
     real_bytes
@@ -33,6 +33,7 @@ class Held:
     n_baselines: int
     n_terms: int
     terms_at_once: int
+    n_sources: int
     n_epochs: int
     n_kinds: int
     kept_bytes: int
@@ -40,21 +41,25 @@ class Held:
 
     @property
     def fixed_bytes(self) -> int:
-        """What is held whatever the block: phasors, responses, the index of baselines.
+        """What is held whatever the block: phasors, brightness, responses, sources, the index of baselines.
 
         Of responses there are those of a batch, and the four moments between which they are interpolated.
         """
         phasors = 2 * self.terms_at_once * self.n_stations * self.real_bytes
         jones = 8 * self.n_kinds * self.terms_at_once * self.real_bytes if self.n_kinds > 1 else 0
         batch = max(phasors + jones, BATCH_BYTES["cuda"])
-        return SPARE_BYTES + batch + N_MOMENTS * jones + self.kept_bytes * (self.n_kinds > 1) + 4 * self.n_stations**2
+        brightness = 2 * batch // self.n_stations
+        # Unit vectors at a cell's moments; flux densities of a channel, and of the next.
+        sources = self.n_sources * (N_MOMENTS * 24 + 2 * 32)
+        return SPARE_BYTES + batch + brightness + sources + N_MOMENTS * jones + self.kept_bytes + 4 * self.n_stations**2
 
     @property
     def dump_bytes(self) -> int:
-        """What every dump of a block adds: visibilities, two buffers of sums and weights, geometry."""
+        """What every dump of a block adds: visibilities, two buffers of sums and weights, geometry of two blocks."""
         visibilities = self.n_baselines * 8 * self.real_bytes
         sums = 2 * self.n_baselines * (4 * 8 + 4)
-        return visibilities + sums + self.n_terms * (4 + 4 + 24) + self.n_epochs * self.n_stations * 24
+        geometry = self.n_terms * 24 + self.n_sources * 24 + self.n_epochs * self.n_stations * 24
+        return visibilities + sums + 2 * geometry
 
 
 def block_that_fits(free_bytes: int | None, n_ranks: int, held: Held, wanted: int) -> int:

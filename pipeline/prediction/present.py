@@ -62,19 +62,18 @@ class DeviceTerms:
 
 @dataclasses.dataclass(frozen=True)
 class SeenAt:
-    """Sources at moments of their own: how stations see them, and which they are.
+    """How stations see sources dump by dump.
 
     Attributes
     ----------
     directions
-        The sources, one after another.
-    dump, column
-        (look,) int64: which of the dumps asked for, and which of the sources.
+        The sources that are up, dump after dump.
+    look
+        (dump, source) int32: which of these a source is in a dump; -1 while it is down.
     """
 
     directions: Directions
-    dump: Int64
-    column: Int64
+    look: npt.NDArray[np.int32]
 
 
 class Present:
@@ -146,13 +145,15 @@ class Present:
             The first of the sources.
         """
         some = self.sources[since:]
-        looks = [self._at_dump(dump, some, since) for dump in range(first, stop if len(some) else first)]
-        if not looks:
-            none = np.empty((0, 3))
-            return SeenAt(Directions(none, none, none), np.empty(0, np.int64), np.empty(0, np.int64))
-        lengths = [len(column) for *_, column in looks]
-        enu, north, pointing, column = (np.concatenate(parts) for parts in zip(*looks, strict=True))
-        return SeenAt(Directions(enu, north, pointing), np.repeat(np.arange(len(looks)), lengths), column)
+        look = np.full((stop - first, len(some)), -1, np.int32)
+        none = np.empty((0, 3))
+        parts, n_looks = [(none, none, none)], 0
+        for dump in range(first, stop if len(some) else first):
+            *part, column = self._at_dump(dump, some, since)
+            look[dump - first, column] = n_looks + np.arange(len(column))
+            n_looks += len(column)
+            parts.append((part[0], part[1], part[2]))
+        return SeenAt(Directions(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True))), look)
 
     def _at_dump(self, dump: int, some: Int64, since: int) -> tuple[Float64, Float64, Float64, Int64]:
         """Return directions, north and pointing of the sources that are up in a dump, and which they are."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.costs.memory import N_MOMENTS
-from pipeline.observation.stations.base import Complex, Directions, StationResponse
+from pipeline.observation.stations.base import Directions, StationResponse
 from pipeline.parallel.host_device import Device
 from pipeline.prediction.moments import Batch
-from pipeline.prediction.present import Present, SeenAt
+from pipeline.prediction.present import Present
 
 
 class Responses:
@@ -33,11 +33,12 @@ class Responses:
     def __init__(self, response: StationResponse, is_interpolated: bool, device: Device, memory_bytes: int) -> None:
         self._response, self._is_interpolated, self._device = response, is_interpolated, device
         self._dtype = np.dtype(device.complex if response.n_kinds > 1 else np.complex128)
+        self._real = np.zeros(0, self._dtype).real.dtype
         self._matrix = () if response.is_scalar else (2, 2)
         self._n_values = 1 if response.is_scalar else 4
         self._elements: tuple[Any, ...] | None = None
-        self._kept: OrderedDict[tuple[int, int, float], tuple[Any, Any]] = OrderedDict()
-        self._room = memory_bytes
+        self._kept: OrderedDict[tuple[int, int, float], tuple[Any, Any, Any]] = OrderedDict()
+        self._room, self._held = memory_bytes, 0
         # Allocating it for every batch would take longer than interpolating.
         self._scratch: Any = device.empty((0,), self._dtype)
 
@@ -53,66 +54,52 @@ class Responses:
         shape = (len(dumps), n_kinds, len(present.sources), *self._matrix)
         if self._response.is_unity:
             return self._device.empty((len(dumps), 0, *shape[2:]), self._dtype)
-        if not self._is_interpolated:
-            each = present.at_dumps(dumps[0].dump, dumps[-1].dump + 1)
-            flat = (len(dumps), n_kinds, len(present.sources) * self._n_values)
-            return self._spread(each, flat, frequency_hz).reshape(shape)
-        known, others = self._of_cell(present, frequency_hz)
+        first = dumps[0].dump
+        if self._is_interpolated:
+            known, others, look = self._of_cell(present, frequency_hz)
+            start = first - present.cell.first
+            look = look[start : start + len(dumps)] if look.size else look  # Numba cuts no empty array
+        else:
+            known = self._device.empty((n_kinds, N_MOMENTS, 0), self._dtype)
+            seen = present.at_dumps(first, first + len(dumps))
+            others, look = self._evaluate(seen.directions, frequency_hz), self._device.upload(seen.look)
         n_values = n_kinds * len(present.sources) * self._n_values
         if self._scratch.size < len(dumps) * n_values:
             self._scratch = self._device.empty((len(dumps) * n_values,), self._dtype)
         out = self._scratch[: len(dumps) * n_values].reshape(len(dumps), n_kinds, n_values // n_kinds)
-        real = np.zeros(0, self._dtype).real.dtype
-        first = dumps[0].dump - present.cell.first
-        some = others[first : first + len(dumps)] if others.size else others  # Numba cuts no empty array
-        self._device.kernels.interpolate(known.view(real), batch.response_weights, some.view(real), out.view(real))
+        known, others, flat = (array.view(self._real) for array in (known, others, out))
+        self._device.kernels.interpolate(known, batch.response_weights, others, look, flat)
         return out.reshape(shape)
 
-    def _of_cell(self, present: Present, frequency_hz: float) -> tuple[Any, Any]:
+    def _of_cell(self, present: Present, frequency_hz: float) -> tuple[Any, Any, Any]:
         """Return what interpolates the responses of a cell.
 
         Returns
         -------
         known : (kind, moment, value)
             Responses at the cell's moments to the sources that are up at all of these.
-        others : (dump of the cell, kind, value)
-            To the others, in every dump.
+        others : (kind, look, value)
+            To the others, while they are up.
+        look : (dump of the cell, other) int32
+            Which of these are whose.
         """
         key = (present.number, present.cell.index, frequency_hz)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        n_kinds, n_up = self._response.n_kinds, present.n_up
-        known = self._evaluate(present.at_moments, frequency_hz).reshape(n_kinds, N_MOMENTS, n_up * self._n_values)
-        n_others = len(present.sources) - n_up
-        shape = (present.cell.stop - present.cell.first, n_kinds, n_others * self._n_values)
-        others = self._spread(present.others_at_dumps, shape, frequency_hz)
-        self._keep(key, (known, others))
-        return known, others
-
-    def _spread(self, seen: SeenAt, shape: tuple[int, ...], frequency_hz: float) -> Any:
-        """Evaluate responses at moments of their own, and put them where dump and source say; zero elsewhere."""
-        dumps, n_kinds, n_values = shape
-        found: Complex = np.zeros((dumps, n_kinds, n_values // self._n_values, self._n_values), self._dtype)
-        if len(seen.column):
-            found[seen.dump, :, seen.column] = np.moveaxis(self._on_host(seen.directions, frequency_hz), 0, 1)
-        return self._device.upload(found.reshape(shape))
-
-    def _on_host(self, directions: Directions, frequency_hz: float) -> Complex:
-        """Return responses, (kind, source, value), on the host."""
-        if self._response.elements is None:
-            found = self._response.respond(directions, frequency_hz, None).astype(self._dtype, copy=False)
-            return found.reshape(*found.shape[:2], self._n_values)
-        there = self._evaluate(directions, frequency_hz)
-        here: Complex = np.empty(there.shape, self._dtype)
-        self._device.download(there, here)
-        return here
+        known = self._evaluate(present.at_moments, frequency_hz)
+        known = known.reshape(self._response.n_kinds, N_MOMENTS, present.n_up * self._n_values)
+        seen = present.others_at_dumps
+        found = known, self._evaluate(seen.directions, frequency_hz), self._device.upload(seen.look)
+        self._keep(key, found)
+        return found
 
     def _evaluate(self, directions: Directions, frequency_hz: float) -> Any:
         """Return responses, (kind, source, value), on the device."""
         device, response, n_sources = self._device, self._response, len(directions.enu)
         if response.elements is None or response.element is None:
-            return device.upload(self._on_host(directions, frequency_hz))
+            found = response.respond(directions, frequency_hz, None).astype(self._dtype)
+            return device.upload(found.reshape(response.n_kinds, n_sources, self._n_values))
         out = device.empty((response.n_kinds, n_sources, self._n_values), self._dtype)
         if not n_sources:
             return out
@@ -124,17 +111,17 @@ class Responses:
         device.kernels.array_responses(*self._elements, there[0], frequency_hz, there[1], out)
         return out
 
-    def _keep(self, key: tuple[int, int, float], found: tuple[Any, Any]) -> None:
+    def _keep(self, key: tuple[int, int, float], found: tuple[Any, Any, Any]) -> None:
         """Keep the responses of a cell, and let the oldest go for them."""
         n_bytes = _n_bytes(found)
-        if n_bytes > self._room + sum(_n_bytes(kept) for kept in self._kept.values()):
+        if n_bytes > self._room:
             return
-        while n_bytes > self._room:
+        while n_bytes > self._room - self._held:
             _, oldest = self._kept.popitem(last=False)
-            self._room += _n_bytes(oldest)
+            self._held -= _n_bytes(oldest)
         self._kept[key] = found
-        self._room -= n_bytes
+        self._held += n_bytes
 
 
-def _n_bytes(arrays: tuple[Any, Any]) -> int:
-    return int(arrays[0].nbytes + arrays[1].nbytes)
+def _n_bytes(arrays: tuple[Any, Any, Any]) -> int:
+    return sum(int(array.nbytes) for array in arrays)

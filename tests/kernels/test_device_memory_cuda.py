@@ -14,6 +14,7 @@ HELD = Held(
     n_baselines=130_816,
     n_terms=50_000,
     terms_at_once=4096,
+    n_sources=50_000,
     n_epochs=3,
     n_kinds=512,
     kept_bytes=7_000_000,
@@ -22,16 +23,21 @@ HELD = Held(
 
 
 def test_what_is_held() -> None:
-    # A batch; responses 512 x 4096 x 4 complex64 of four moments; those kept; index 512 x 512 int32.
-    assert HELD.fixed_bytes == 600_000_000 + 1_000_000_000 + 4 * 67_108_864 + 7_000_000 + 1_048_576
+    # A batch and its brightness; responses 512 x 4096 x 4 complex64 of four moments; those kept; index 512 x 512 int32;
+    # of every source four unit vectors and two flux densities.
+    shared = 7_000_000 + 1_048_576 + 50_000 * (4 * 24 + 2 * 32)
+    batch = 1_000_000_000 + 3_906_250
+    assert HELD.fixed_bytes == 1_400_000_000 + batch + 4 * 67_108_864 + shared
     # Where one dump is larger than a batch: phasors of 65,536 terms, and responses.
     large = dataclasses.replace(HELD, terms_at_once=16 * 4096)
-    assert large.fixed_bytes == 600_000_000 + 16 * (16_777_216 + 5 * 67_108_864) + 7_000_000 + 1_048_576
+    batch = 16 * (16_777_216 + 67_108_864)
+    assert large.fixed_bytes == 1_400_000_000 + batch + batch // 256 + 4 * 16 * 67_108_864 + shared
     # Stations alike have no responses of their own.
     alike = dataclasses.replace(HELD, n_kinds=1)
-    assert alike.fixed_bytes == 600_000_000 + 1_000_000_000 + 1_048_576
-    # Visibilities and two sums of 4 complex64, two float32 weights; 32 bytes a term; 3 epochs of positions.
-    assert HELD.dump_bytes == 130_816 * (32 + 64 + 8) + 50_000 * 32 + 3 * 512 * 24
+    assert alike.fixed_bytes == 1_400_000_000 + 1_003_906_250 + shared
+    # Visibilities and two sums of 4 complex64, two float32 weights; of two blocks 24 bytes a term and a source, and 3
+    # epochs of positions.
+    assert HELD.dump_bytes == 130_816 * (32 + 64 + 8) + 2 * (50_000 * 48 + 3 * 512 * 24)
 
 
 def test_a_block_is_shortened_to_what_is_free() -> None:
@@ -44,7 +50,7 @@ def test_a_block_is_shortened_to_what_is_free() -> None:
 def test_no_room_for_one_dump_names_the_remedy() -> None:
     free = HELD.fixed_bytes + HELD.dump_bytes
     assert block_that_fits(free, 1, HELD, 50) == 1
-    with pytest.raises(DeviceError, match=r"1\.89 GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
+    with pytest.raises(DeviceError, match=r"2\.71 GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
         block_that_fits(free - 1, 1, HELD, 50)
-    with pytest.raises(DeviceError, match=r"3\.78 GB for 2 ranks"):
+    with pytest.raises(DeviceError, match=r"5\.41 GB for 2 ranks"):
         block_that_fits(free, 2, HELD, 50)

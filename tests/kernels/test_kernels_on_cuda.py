@@ -17,6 +17,7 @@ from typing import Any
 import direct_sum
 import numpy as np
 import pytest
+from interpolation_oracle import Sizes, interpolated
 from numba import cuda
 
 from kernels import cuda as kernels
@@ -215,20 +216,22 @@ def test_scale(precision: str) -> None:
 @on_gpu_or_simulator
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("n_moments", "n_rows", "n_values", "n_others"),
-    [(4, 3, 37, 5), (1, 1, 1, 0), (4, 2, 0, 3), (2, 2, 3, 0), (4, 2, 0, 0)],
+    "sizes",
+    [
+        Sizes(n_moments=4, n_rows=3, n_values=37, n_others=5, n_looks=11, n_parts=2),
+        Sizes(n_moments=1, n_rows=1, n_values=3, n_others=3, n_looks=5, n_parts=8),
+        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=3, n_looks=7, n_parts=2),
+        Sizes(n_moments=2, n_rows=2, n_values=3, n_others=0, n_looks=0, n_parts=8),
+        Sizes(n_moments=4, n_rows=2, n_values=5, n_others=3, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=0, n_looks=0, n_parts=2),
+    ],
+    ids=str,
 )
-def test_interpolate(real: Any, n_moments: int, n_rows: int, n_values: int, n_others: int) -> None:
-    rng = np.random.default_rng(5)
-    sizes = ((n_rows, n_moments, n_values), (3, n_moments), (3, n_rows, n_others))
-    values, weights, others = (rng.normal(size=size).astype(real) for size in sizes)
-    on_device = cuda.to_device(np.full((3, n_rows, n_values + n_others), np.nan, real))
-    kernels.interpolate(*map(cuda.to_device, (values, weights, others)), on_device)
-    out = to_host(on_device)
-    parts = np.longdouble(weights)[:, None, :, None] * np.longdouble(values)  # (dump, row, moment, value)
-    bound = n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=2)
-    assert (np.abs(out[..., :n_values] - parts.sum(axis=2)) <= bound).all()
-    assert np.array_equal(out[..., n_values:], others)
+def test_interpolate(real: Any, sizes: Sizes) -> None:
+    arguments, out = sizes.arguments(real), cuda.to_device(sizes.garbage(real))
+    kernels.interpolate(*map(cuda.to_device, arguments), out)
+    expected, bound = interpolated(*arguments)
+    assert (np.abs(to_host(out) - expected) <= bound).all()
 
 
 @on_gpu_or_simulator

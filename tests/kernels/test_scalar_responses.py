@@ -10,6 +10,7 @@ import direct_sum
 import numba
 import numpy as np
 import pytest
+from interpolation_oracle import Sizes, interpolated
 
 from kernels import cpu, reference
 
@@ -41,23 +42,29 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("n_moments", "n_rows", "n_values", "n_others"),
-    [(4, 3, 9001, 7), (1, 1, 1, 0), (3, 2, 4096, 1), (4, 5, 0, 11), (2, 3, 5, 0), (4, 2, 0, 0), (4, 0, 5, 2)],
+    "sizes",
+    [
+        Sizes(n_moments=4, n_rows=3, n_values=9001, n_others=7, n_looks=13, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_values=37, n_others=5, n_looks=11, n_parts=8),
+        Sizes(n_moments=1, n_rows=1, n_values=1, n_others=1, n_looks=3, n_parts=1),
+        Sizes(n_moments=3, n_rows=2, n_values=4096, n_others=1, n_looks=1, n_parts=8),
+        Sizes(n_moments=4, n_rows=5, n_values=0, n_others=11, n_looks=17, n_parts=2),
+        Sizes(n_moments=2, n_rows=3, n_values=5, n_others=0, n_looks=0, n_parts=8),
+        Sizes(n_moments=4, n_rows=3, n_values=5, n_others=7, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=0, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=0, n_values=5, n_others=2, n_looks=3, n_parts=2),
+    ],
+    ids=str,
 )
-def test_interpolate(module: ModuleType, real: Any, n_moments: int, n_rows: int, n_values: int, n_others: int) -> None:
-    rng = np.random.default_rng(5)
-    sizes = ((n_rows, n_moments, n_values), (3, n_moments), (3, n_rows, n_others))
-    values, weights, others = (rng.normal(size=size).astype(real) for size in sizes)
-    results = []
+def test_interpolate(module: ModuleType, real: Any, sizes: Sizes) -> None:
+    arguments, results = sizes.arguments(real), []
     for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
         numba.set_num_threads(n_threads)
-        results.append(np.full((3, n_rows, n_values + n_others), np.nan, real))
-        module.interpolate(values, weights, others, results[-1])
+        results.append(sizes.garbage(real))
+        module.interpolate(*arguments, results[-1])
     assert all(result.tobytes() == results[0].tobytes() for result in results)
-    parts = np.longdouble(weights)[:, None, :, None] * np.longdouble(values)  # (dump, row, moment, value)
-    error = np.abs(results[0][..., :n_values] - parts.sum(axis=2))
-    assert (error <= n_moments * np.finfo(real).eps * np.abs(parts).sum(axis=2)).all()
-    assert np.array_equal(results[0][..., n_values:], others)
+    expected, bound = interpolated(*arguments)
+    assert (np.abs(results[0] - expected) <= bound).all()
 
 
 def array_factors(enu: Any, weight: Any, first: Any, offset: Any, frequency_hz: float) -> Any:

@@ -19,7 +19,7 @@ def task(**changes) -> Task:
         n_packed=90,
         n_sources=11,
         n_epochs=2,
-        points=Summed(7, 14, 9, 2),
+        points=Summed(7, 14, 2),
         extended=Summed(),
         channels_per_item=2,
         block_dumps=3,

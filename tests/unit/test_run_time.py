@@ -13,14 +13,14 @@ from pipeline.costs.task import Summed, count_channel
 @pytest.mark.parametrize(
     "changes",
     [
-        {"points": Summed(0, 0, 0, 1)},
+        {"points": Summed(0, 0, 1)},
         {"points": Summed(), "n_sources": 0},
         {
             "n_stations": 2,
             "n_baselines": 1,
             "n_cells": 128,
             "n_packed": 4,
-            "points": Summed(1, 1, 1, 1),
+            "points": Summed(1, 1, 1),
             "n_sources": 1,
         },
     ],
@@ -33,7 +33,7 @@ def test_sizes_at_their_edges_take_a_time(changes):
 
 
 def test_cost_is_linear_in_sources_dumps_and_channels():
-    few, many = task(points=Summed(100, 200, 150, 1)), task(points=Summed(300, 600, 450, 3))
+    few, many = task(points=Summed(100, 200, 1)), task(points=Summed(300, 600, 3))
     for key, number in count_channel(few).items():
         if key[0] in ("unpolarised", "phasors"):
             assert count_channel(many)[key] == 3 * number
