@@ -138,8 +138,15 @@ def fitting_dumps(plan: Plan, precision: str, device: Device, n_local: int) -> i
     DeviceError
         If the device does not hold even one dump.
     """
+    return block_that_fits(
+        device.memory_bytes, device.ranks_sharing(n_local), held_on_device(plan, precision), plan.block_dumps
+    )
+
+
+def held_on_device(plan: Plan, precision: str) -> Held:
+    """Return what a rank holds on its device."""
     sizes = plan.sizes
-    held = Held(
+    return Held(
         n_stations=sizes.n_stations,
         n_baselines=sizes.n_baselines,
         n_terms=sizes.n_terms,
@@ -150,7 +157,6 @@ def fitting_dumps(plan: Plan, precision: str, device: Device, n_local: int) -> i
         kept_bytes=plan.kept_bytes,
         real_bytes=8 if precision == "double" else 4,
     )
-    return block_that_fits(device.memory_bytes, device.ranks_sharing(n_local), held, plan.block_dumps)
 
 
 def check_memory(plan: Plan, n_local: int) -> None:

@@ -43,7 +43,7 @@ class Sizes:
         return (*(rng.normal(size=shape).astype(real) for shape in shapes), looks)
 
     def garbage(self, real: Any) -> NDArray[Any]:
-        """What stands in the output before."""
+        """Return what stands in the output before."""
         return np.full((N_DUMPS, self.n_rows, self.n_across), np.nan, real)
 
 
