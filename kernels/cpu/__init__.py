@@ -7,7 +7,7 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 from kernels.cpu.averages import accumulate, clear
 from kernels.cpu.beams import array_responses, interpolate, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
-from kernels.cpu.gaussians import gaussians
+from kernels.cpu.gaussians import along_axes, gaussians
 from kernels.cpu.phasors import phasors
 from kernels.cpu.products import common, per_kind, unpolarised
 from kernels.cpu.sources import apparent, directions
@@ -15,6 +15,7 @@ from kernels.cpu.sources import apparent, directions
 __all__ = [
     "accumulate",
     "add_noise",
+    "along_axes",
     "apparent",
     "apply_gains",
     "array_responses",

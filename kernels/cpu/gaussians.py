@@ -36,6 +36,30 @@ Scratch = tuple[Array, Array, Array, Array, Array, Array]
 _BLOCK = 32
 
 
+def along_axes(
+    station_uvw: Array, epoch: Array, axes: Array, source: Array, frequency_hz: float, offset_hz: Array, out: Array
+) -> None:
+    """Stations along the axes of every Gaussian, in one dump: out[t, p, i] = nu_t axes[source[t], i] . uvw_p.
+
+    Parameters
+    ----------
+    station_uvw
+        (epoch, station, 3) float64, m.
+    epoch
+        (term,) int32: which of the dump's epochs.
+    axes
+        (source, 2, 3) float64, 1/(m Hz): so that exp(-(nu a_0 . b)^2 - (nu a_1 . b)^2) is the visibility of a Gaussian
+        of 1 Jy on a baseline b.
+    source
+        (term,) int32: row of ``axes``.
+    frequency_hz, offset_hz
+        Hz; (term,) float64, Hz: the frequency of a term is the sum of both.
+    out
+        (term, station, 3) float64: what `gaussians` takes as stations, with an envelope of (1, 0, 1); zero at the end.
+    """
+    _along_axes(station_uvw, epoch, axes, source, frequency_hz, offset_hz, out)
+
+
 def gaussians(
     phasors: Array,
     jones: Array,
@@ -221,3 +245,16 @@ def _gaussians(
                     totals[p - p0] += sums
             for p in range(p0, p1):
                 _scatter(totals[p - p0], is_alike, p, q0, q1, baseline_index, out)
+
+
+@njit(parallel=True, **OPTIONS)
+def _along_axes(
+    station_uvw: Array, epoch: Array, axes: Array, source: Array, frequency_hz: float, offset_hz: Array, out: Array
+) -> None:
+    for t in prange(out.shape[0]):
+        hz, a, b = frequency_hz + offset_hz[t], axes[source[t], 0], axes[source[t], 1]
+        for p in range(out.shape[1]):
+            uvw = station_uvw[epoch[t], p]
+            out[t, p, 0] = hz * (a[0] * uvw[0] + a[1] * uvw[1] + a[2] * uvw[2])
+            out[t, p, 1] = hz * (b[0] * uvw[0] + b[1] * uvw[1] + b[2] * uvw[2])
+            out[t, p, 2] = 0.0

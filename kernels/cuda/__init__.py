@@ -6,7 +6,7 @@ Each public function computes what its namesake in `reference` does. Importing n
 from kernels.cuda.averages import accumulate, clear
 from kernels.cuda.beams import array_responses, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
-from kernels.cuda.gaussians import gaussians
+from kernels.cuda.gaussians import along_axes, gaussians
 from kernels.cuda.phasors import phasors
 from kernels.cuda.products import common, per_kind, unpolarised
 from kernels.cuda.sources import apparent, directions
@@ -14,6 +14,7 @@ from kernels.cuda.sources import apparent, directions
 __all__ = [
     "accumulate",
     "add_noise",
+    "along_axes",
     "apparent",
     "apply_gains",
     "array_responses",

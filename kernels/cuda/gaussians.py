@@ -9,6 +9,7 @@ from numba import cuda
 
 from kernels import bodies
 from kernels.bodies import LEAST_OCTAVE_DOUBLE, LEAST_OCTAVE_SINGLE, OCTAVES_PER_NEPER
+from kernels.cuda.launch import THREADS, blocks
 from kernels.cuda.operands import kind_left, kind_right
 
 Array = Any
@@ -18,6 +19,32 @@ _TERMS_PER_SUM = 32
 
 _octaves_of_envelope = cuda.jit(bodies.octaves_of_envelope, device=True)
 _nearest_whole = cuda.jit(bodies.nearest_whole, device=True)
+
+
+def along_axes(
+    station_uvw: Array, epoch: Array, axes: Array, source: Array, frequency_hz: float, offset_hz: Array, out: Array
+) -> None:
+    """Stations along the axes of every Gaussian, in one dump: out[t, p, i] = nu_t axes[source[t], i] . uvw_p.
+
+    Parameters
+    ----------
+    station_uvw
+        (epoch, station, 3) float64, m.
+    epoch
+        (term,) int32: which of the dump's epochs.
+    axes
+        (source, 2, 3) float64, 1/(m Hz): so that exp(-(nu a_0 . b)^2 - (nu a_1 . b)^2) is the visibility of a Gaussian
+        of 1 Jy on a baseline b.
+    source
+        (term,) int32: row of ``axes``.
+    frequency_hz, offset_hz
+        Hz; (term,) float64, Hz: the frequency of a term is the sum of both.
+    out
+        (term, station, 3) float64: what `gaussians` takes as stations, with an envelope of (1, 0, 1); zero at the end.
+    """
+    n_items = out.shape[0] * out.shape[1]
+    if n_items:
+        _along_axes[blocks(n_items), THREADS](station_uvw, epoch, axes, source, frequency_hz, offset_hz, out)
 
 
 def gaussians(
@@ -134,3 +161,17 @@ _KERNELS = {
     (False, False): _gaussian_kernel(_add_alike, _exp2_double, np.float64, LEAST_OCTAVE_DOUBLE),
     (False, True): _gaussian_kernel(_add_kinds, _exp2_double, np.float64, LEAST_OCTAVE_DOUBLE),
 }
+
+
+@cuda.jit
+def _along_axes(
+    station_uvw: Array, epoch: Array, axes: Array, source: Array, frequency_hz: float, offset_hz: Array, out: Array
+) -> None:
+    n_stations = out.shape[1]
+    for k in range(cuda.grid(1), out.shape[0] * n_stations, cuda.gridsize(1)):
+        t, p = k // n_stations, k % n_stations
+        hz, e, s = frequency_hz + offset_hz[t], epoch[t], source[t]
+        u, v, w = station_uvw[e, p, 0], station_uvw[e, p, 1], station_uvw[e, p, 2]
+        for i in range(2):
+            out[t, p, i] = hz * (axes[s, i, 0] * u + axes[s, i, 1] * v + axes[s, i, 2] * w)
+        out[t, p, 2] = 0.0

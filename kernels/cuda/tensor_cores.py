@@ -3,7 +3,7 @@
 from kernels.cuda.averages import accumulate, clear
 from kernels.cuda.beams import array_responses, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
-from kernels.cuda.gaussians import gaussians
+from kernels.cuda.gaussians import along_axes, gaussians
 from kernels.cuda.phasors import phasors
 from kernels.cuda.sources import apparent, directions
 from kernels.cuda.tensor import common, per_kind, unpolarised
@@ -11,6 +11,7 @@ from kernels.cuda.tensor import common, per_kind, unpolarised
 __all__ = [
     "accumulate",
     "add_noise",
+    "along_axes",
     "apparent",
     "apply_gains",
     "array_responses",

@@ -3,7 +3,7 @@
 from kernels.reference.averages import accumulate, clear
 from kernels.reference.beams import array_responses, interpolate, scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
-from kernels.reference.gaussians import gaussians
+from kernels.reference.gaussians import along_axes, gaussians
 from kernels.reference.phasors import phasors
 from kernels.reference.products import common, per_kind, unpolarised
 from kernels.reference.sources import apparent, directions
@@ -11,6 +11,7 @@ from kernels.reference.sources import apparent, directions
 __all__ = [
     "accumulate",
     "add_noise",
+    "along_axes",
     "apparent",
     "apply_gains",
     "array_responses",

@@ -12,6 +12,32 @@ from kernels.reference.products import coherency_matrix, complex_phasors, pairs
 Array = NDArray[Any]
 
 
+def along_axes(
+    station_uvw: Array, epoch: Array, axes: Array, source: Array, frequency_hz: float, offset_hz: Array, out: Array
+) -> None:
+    """Stations along the axes of every Gaussian, in one dump: out[t, p, i] = nu_t axes[source[t], i] . uvw_p.
+
+    Parameters
+    ----------
+    station_uvw
+        (epoch, station, 3) float64, m.
+    epoch
+        (term,) int32: which of the dump's epochs.
+    axes
+        (source, 2, 3) float64, 1/(m Hz): so that exp(-(nu a_0 . b)^2 - (nu a_1 . b)^2) is the visibility of a Gaussian
+        of 1 Jy on a baseline b.
+    source
+        (term,) int32: row of ``axes``.
+    frequency_hz, offset_hz
+        Hz; (term,) float64, Hz: the frequency of a term is the sum of both.
+    out
+        (term, station, 3) float64: what `gaussians` takes as stations, with an envelope of (1, 0, 1); zero at the end.
+    """
+    turns_hz = (frequency_hz + offset_hz)[:, None, None]
+    out[..., :2] = np.einsum("tij,tpj->tpi", axes[source], station_uvw[epoch]) * turns_hz
+    out[..., 2] = 0.0
+
+
 def gaussians(
     phasors: Array,
     jones: Array,

@@ -138,8 +138,8 @@ def _kernel_bytes(sizes: Sizes, real_bytes: int) -> int:
     # How stations see the sources: towards them, to the north, to where stations point.
     seen = sizes.n_sources * N_MOMENTS * (3 + (sizes.n_values > 1)) * _VECTOR_BYTES * sizes.is_interpolated
     terms = sizes.n_terms * _TERM_BYTES
-    # Along the axes of every Gaussian: stations, gathered, turned and scaled.
-    gaussians = sizes.extended_at_once * sizes.n_stations * (3 + 3 + 2 + 2) * 8
+    # Stations along the axes of every Gaussian.
+    gaussians = sizes.extended_at_once * sizes.n_stations * _VECTOR_BYTES
     return phasors + sizes.n_stations**2 * 4 + sources + seen + terms + gaussians
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from pipeline.observation.geometry import GeometryBlock, Moment
 from pipeline.observation.smearing import Nodes, rule
-from pipeline.prediction.cells import Cell, Cells
+from pipeline.prediction.apparent import envelope_axes
+from pipeline.prediction.cells import Cell, Cells, between
 from pipeline.prediction.present import DeviceTerms, Present
 from pipeline.prediction.routes import Transformed
 from pipeline.prediction.terms import Chunk, epoch_offsets
@@ -92,6 +93,8 @@ class Batch:
         On the device: (dump, epoch, station, 3) float64, m.
     zenith, response_weights
         On the device, as a `Stretch` has them.
+    axes
+        Of Gaussians, on the device: (dump, source, 2, 3) float64, 1/(m Hz), as `envelope_axes` gives them.
     """
 
     first: int
@@ -103,6 +106,7 @@ class Batch:
     station_uvw: Any
     zenith: Any
     response_weights: Any
+    axes: Any
 
     @property
     def of_block(self) -> slice:
@@ -236,7 +240,17 @@ class Moments:
                 station_uvw[first:stop],
                 stretch.zenith[here],
                 stretch.response_weights[here],
+                self._axes(present, dumps[first:stop]) if self._chunks[number].is_extended else None,
             )
+
+    def _axes(self, present: Present, dumps: list[DumpMoments]) -> Any:
+        """Return what describes the Gaussians of a chunk in some dumps, on the device."""
+        shape_rad, found = self._prepared.inputs.sky.shape_rad[present.sources], []
+        for each in dumps:
+            north = between(each.middle_weights, present.north, each.middle)
+            towards = present.cell.enu_at(each.middle_weights, each.middle, present.sources)
+            found.append(envelope_axes(shape_rad, *(enu @ each.middle.uvw_axes.T for enu in (north, towards))))
+        return self._device.upload(np.stack(found))
 
     def _present(self, number: int, index: int) -> tuple[Any, Present]:
         """Return the directions at a cell's moments, on the device, and the sources of a chunk there."""

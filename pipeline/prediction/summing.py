@@ -15,8 +15,7 @@ from pipeline.costs.memory import TRANSFORM_SHARE
 from pipeline.observation.smearing import rule
 from pipeline.observation.stations.base import Complex128
 from pipeline.parallel.exchange import N_POLARISATIONS
-from pipeline.prediction.apparent import as_products, envelope_axes
-from pipeline.prediction.cells import between
+from pipeline.prediction.apparent import as_products
 from pipeline.prediction.corrupting import Corrupting
 from pipeline.prediction.moments import Batch, BlockMoments, DumpMoments
 from pipeline.prediction.present import Present
@@ -82,6 +81,13 @@ class Summing:
         self._index = device.upload(index)
         self._phasors = device.empty((prepared.phasors_at_once,), device.real)
         self._brightness = device.empty((prepared.brightness_at_once,), device.real)
+        # Stations along the axes of every Gaussian, each of which is round and of width one in these.
+        n_extended = plan.sizes.extended_at_once
+        self._gaussians = (
+            device.empty((n_extended, self._n_stations, 3), np.float64),
+            device.upload(np.tile([1.0, 0.0, 1.0], (n_extended, 1))),
+            device.upload(np.arange(n_extended, dtype=np.int32)),
+        )
         # XX = YY and XY = YX = 0 for all sources.
         self._is_intensity = inputs.response.is_scalar and inputs.sky.is_unpolarised
 
@@ -156,28 +162,14 @@ class Summing:
 
     def _add_gaussians(self, batch: Batch, place: int, seen: Seen, here: Channel, out: Any) -> None:
         """Add a chunk of Gaussian sources in one dump; the kernel is given stations along each source's own axes."""
-        device, mine, present, moment = self._device, batch.of_terms, batch.present, batch.dumps[place]
-        terms = mine.terms
-        north = between(moment.middle_weights, present.north, moment.middle)
-        towards = present.cell.enu_at(moment.middle_weights, moment.middle, mine.sources)
-        north_uvw, towards_uvw = (vectors @ moment.middle.uvw_axes.T for vectors in (north, towards))
-        per_hz = envelope_axes(self._sky.shape_rad[mine.sources], north_uvw, towards_uvw)[terms.source]
-        term_hz = here.frequency_hz + terms.offset * self._spectrum.width_hz
-        station_uvw = np.stack([epoch.station_uvw for epoch in moment.epochs])[terms.epoch]
-        along = np.zeros_like(station_uvw)
-        along[..., :2] = station_uvw @ per_hz.swapaxes(1, 2) * term_hz[:, np.newaxis, np.newaxis]
-        device.kernels.gaussians(
-            seen.phasors[place],
-            seen.jones[place],
-            self._kind,
-            mine.source,
-            seen.coherency[place],
-            device.upload(np.tile([1.0, 0.0, 1.0], (len(along), 1))),
-            device.upload(np.arange(len(along), dtype=np.int32)),
-            device.upload(along),
-            self._index,
-            out,
-        )
+        kernels, mine = self._device.kernels, batch.of_terms
+        n_terms = len(mine.terms.source)
+        along, envelope, once = (array[:n_terms] for array in self._gaussians)
+        axes, station_uvw = batch.axes[place], batch.station_uvw[place]
+        kernels.along_axes(station_uvw, mine.epoch, axes, mine.source, here.frequency_hz, mine.offset_hz, along)
+        phasors, jones, coherency = seen.phasors[place], seen.jones[place], seen.coherency[place]
+        of_stations = (phasors, jones, self._kind, mine.source, coherency)
+        kernels.gaussians(*of_stations, envelope, once, along, self._index, out)
 
     def _transforms(self, moments: BlockMoments, here: Channel) -> Iterator[npt.NDArray[Any]]:
         """Yield what transformed parts of the sky make of every dump, (baseline, pol) complex; dumps in parallel."""
