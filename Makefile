@@ -40,9 +40,9 @@ test: lint  ## lint, then every test: serial first, then under 1, 2, 3, 4 and 6 
 
 # What needs the extras beams, film and ptx, in an environment of its own, with the MPI of .venv.
 EXTRAS_TESTS := tests/unit/test_stations_uvbeam.py tests/products/test_export_uvh5.py tests/products/test_film.py \
-  tests/kernels/test_ptx_report_on_cuda.py
+  tests/kernels/test_ptx_report_on_cuda.py tests/run/test_null_driver.py
 
-test-extras: .venv/extras/.ready  ## tests that need pyuvdata, ffmpeg or NVIDIA's compiler
+test-extras: .venv/extras/.ready  ## tests that need pyuvdata, ffmpeg, or numba-cuda and a C compiler
 	LD_LIBRARY_PATH=$(CURDIR)/.venv/lib .venv/extras/bin/python -m pytest $(EXTRAS_TESTS)
 
 .venv/extras/.ready: pyproject.toml | setup

@@ -165,22 +165,32 @@ def averages(stations: list[int]) -> Iterator[Row]:
 
 
 def gaussians(stations: list[int]) -> Iterator[Row]:
-    """Measure Gaussians of stations alike, 64 terms."""
+    """Measure Gaussians of stations alike, 64 terms: alone, and with the stations along their axes."""
     from numba import cuda
 
     kernels = kernel_modules()[0]
     for n_stations in stations:
         case, n_terms = Case(n_stations, 1), 64
-        waves = cuda.to_device(np.ones((2, n_terms, n_stations), np.float32))
-        form = cuda.to_device(np.tile([1e-9, 0.0, 1e-9], (n_terms, 1)))
+        waves, sky = (cuda.to_device(np.ones(shape, np.float32)) for shape in ((2, n_terms, n_stations), (n_terms, 4)))
         none = cuda.to_device(np.zeros((0, 1, 2, 2), np.complex64))
-        rest = (cuda.to_device(np.ones((n_terms, 4), np.float32)), form, cuda.to_device(np.zeros(n_terms, np.int32)))
-        uvw = cuda.to_device(case.uvw)
-        sources = cuda.to_device(case.source[:n_terms])
-        arguments = (waves, none, cuda.to_device(case.kind), sources, *rest, uvw, case.index, case.out[0])
-        seconds = median_seconds(partial(kernels.gaussians, *arguments))
-        rate = case.n_baselines * n_terms / seconds
-        yield {"case": f"{n_stations} stations", "rate": rate, "unit": "baselines·sources·times/s"}
+        uvw, epoch, _, _, offset_hz = case.geometry
+        axes = np.random.default_rng(3).normal(scale=2e-13, size=(n_terms, 2, 3))
+        form, once = np.tile([1.0, 0.0, 1.0], (n_terms, 1)), np.arange(n_terms, dtype=np.int32)
+        along, axes, form, once = map(cuda.to_device, (np.zeros((n_terms, n_stations, 3)), axes, form, once))
+        where = (uvw[0], epoch[:n_terms], axes, once, FREQUENCY_HZ, offset_hz[:n_terms], along)
+        arguments = (waves, none, cuda.to_device(case.kind), once, sky, form, once, along, case.index, case.out[0])
+
+        def alone(arguments: Any = arguments) -> None:
+            kernels.gaussians(*arguments)
+
+        def whole(where: Any = where, alone: Callable[[], None] = alone) -> None:
+            kernels.along_axes(*where)
+            alone()
+
+        whole()  # else Gaussians alone would be points
+        for what, action in (("Gaussians", alone), ("stations along axes and Gaussians", whole)):
+            rate = case.n_baselines * n_terms / median_seconds(action)
+            yield {"case": f"{n_stations} stations, {what}", "rate": rate, "unit": "baselines·sources·times/s"}
 
 
 def array_responses(stations: list[int]) -> Iterator[Row]:

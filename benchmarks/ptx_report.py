@@ -113,7 +113,7 @@ def other_kernels() -> list[Kernel]:
     from numba import types
 
     from kernels.cuda import averages, beams, corruptions, sources
-    from kernels.cuda.gaussians import _KERNELS
+    from kernels.cuda.gaussians import _KERNELS, _along_axes
     from kernels.cuda.phasors import _phasors_double, _phasors_single
 
     def array(dtype: Any, n_axes: int) -> Any:
@@ -124,7 +124,8 @@ def other_kernels() -> list[Kernel]:
     elements = (array(f8, 2), array(c16, 1), array(types.int64, 1), array(f8, 2), f8)
     present = (array(f8, 2), array(i4, 1), array(f8, 1), array(f8, 3), array(f8, 2), array(i4, 1))
     track = (array(f8, 3), array(f8, 3), array(f8, 4), array(i4, 1), array(i4, 1), array(f8, 3))
-    found = [Kernel("directions", sources._directions, track, 256)]
+    axes = (array(f8, 3), array(i4, 1), array(f8, 3), array(i4, 1), f8, array(f8, 1), array(f8, 3))
+    found = [Kernel("directions", sources._directions, track, 256), Kernel("along_axes", _along_axes, axes, 256)]
     for precision, real, cplx in (("float32", types.float32, types.complex64), ("float64", f8, c16)):
         is_single = precision == "float32"
         vis, waves, many, weight = array(cplx, 2), array(real, 3), array(real, 4), array(types.float32, 1)

@@ -2,6 +2,7 @@
 
 What it is for: everything that a program does with CUDA on the host happens as it would with a GPU, so that mistakes in
 it show, and its time can be measured as if the GPU took none. Results are rubbish. Kernels are compiled for real.
+Copies that the host does not wait for are the GPU's: they are made only where a log is kept.
 
 Numbers of attributes and of errors are those of the CUDA driver API's reference. Of its functions there are those that
 numba-cuda and cuda.core ask for; asked for another they raise an error that names it.
@@ -28,20 +29,25 @@ static const size_t CAPACITY = (size_t)8 << 30;
 static size_t in_use, peak;
 static char primary_context;
 
-static void say(const char *format, ...) {
-    static FILE *log;
+static FILE *log_file(void) {
+    static FILE *file;
     static int asked;
     if (!asked) {
         const char *path = getenv("NULL_DRIVER_LOG");
-        log = path ? fopen(path, "a") : NULL;
+        file = path ? fopen(path, "a") : NULL;
         asked = 1;
     }
-    if (!log) return;
+    return file;
+}
+
+static void say(const char *format, ...) {
+    FILE *file = log_file();
+    if (!file) return;
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(log, format, arguments);
+    vfprintf(file, format, arguments);
     va_end(arguments);
-    fflush(log);
+    fflush(file);
 }
 
 /* The device: an H100 but for its 8 GB of memory, which are the host's. */
@@ -85,7 +91,7 @@ PLAIN(cuCtxPopCurrent, void **context) {
 PLAIN(cuCtxGetDevice, int *device) { return *device = 0, SUCCESS; }
 PLAIN(cuCtxSynchronize, void) { return say("synchronise\n"), SUCCESS; }
 
-/* Memory: of the host, filled with what no kernel would leave. */
+/* Memory: of the host; where a log is kept, filled with what no kernel would leave. */
 
 PLAIN(cuMemGetInfo, size_t *free_bytes, size_t *total) {
     return *total = CAPACITY, *free_bytes = CAPACITY - in_use, SUCCESS;
@@ -94,7 +100,7 @@ PLAIN(cuMemAlloc, Pointer *pointer, size_t size) {
     void *memory;
     if (!size) return INVALID_VALUE;
     if (in_use + size > CAPACITY || posix_memalign(&memory, 512, size)) return OUT_OF_MEMORY;
-    if (getenv("NULL_DRIVER_LOG")) memset(memory, 0xA5, size);
+    if (log_file()) memset(memory, 0xA5, size);
     in_use += malloc_usable_size(memory);
     if (in_use > peak) say("peak %zu\n", peak = in_use);
     return *pointer = (Pointer)memory, SUCCESS;
@@ -129,10 +135,10 @@ PLAIN(cuMemcpyHtoD, Pointer to, const void *from, size_t size) { return copy("h2
 PLAIN(cuMemcpyDtoH, void *to, Pointer from, size_t size) { return copy("d2h waiting", to, (void *)from, size); }
 PLAIN(cuMemcpyDtoD, Pointer to, Pointer from, size_t size) { return copy("d2d", (void *)to, (void *)from, size); }
 PLAIN(cuMemcpyHtoDAsync, Pointer to, const void *from, size_t size, void *stream) {
-    return copy("h2d", (void *)to, from, size);
+    return log_file() ? copy("h2d", (void *)to, from, size) : SUCCESS;
 }
 PLAIN(cuMemcpyDtoHAsync, void *to, Pointer from, size_t size, void *stream) {
-    return copy("d2h", to, (void *)from, size);
+    return log_file() ? copy("d2h", to, (void *)from, size) : SUCCESS;
 }
 
 /* Streams and events: all that is asked for is done already. */

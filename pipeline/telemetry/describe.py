@@ -72,6 +72,8 @@ def _stations(config: Config, plan: Plan) -> str:
     """Say what stations answer with, and how often that is worked out."""
     sizes = plan.sizes
     alike = "all alike" if sizes.n_kinds == 1 else f"{sizes.n_kinds:,} kinds"
+    if sizes.is_unity:
+        return f"{config.telescope.station.type}, {alike}"
     often = f"4 times in {counted(sizes.cell_dumps, 'dump')}" if sizes.is_interpolated else "every dump"
     return f"{config.telescope.station.type}, {alike}; responses worked out {often}"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import axes_oracle
 import direct_sum
 import numba
 import numpy as np
@@ -108,6 +109,19 @@ def test_results_do_not_depend_on_threads(precision: str, n_kinds: int) -> None:
         cpu.gaussians(**given, baseline_index=index, out=out)
         results.append(out.tobytes())
     assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(("n_terms", "n_stations"), axes_oracle.SIZES)
+def test_along_axes(module: ModuleType, n_terms: int, n_stations: int) -> None:
+    given, results = axes_oracle.arguments(n_terms, n_stations), []
+    for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(n_threads)
+        results.append(axes_oracle.garbage(n_terms, n_stations))
+        module.along_axes(*given, results[-1])
+    assert all(result.tobytes() == results[0].tobytes() for result in results)
+    expected, tolerance = axes_oracle.along_axes(*given)
+    assert (np.abs(results[0] - expected) <= tolerance).all()
 
 
 @pytest.mark.parametrize(

@@ -243,35 +243,6 @@ def test_clear() -> None:
 
 
 @on_gpu_or_simulator
-@pytest.mark.parametrize(("precision", "n_kinds", "n_terms"), [("mixed", 0, 35), ("mixed", 2, 3), ("double", 2, 3)])
-def test_gaussians(precision: str, n_kinds: int, n_terms: int) -> None:
-    n_stations, (real, complex_) = 5, direct_sum.PRECISIONS[precision]
-    terms, index = direct_sum.terms(n_stations, n_terms), direct_sum.index_of(n_stations, "few")
-    rng, form = np.random.default_rng(8), direct_sum.envelopes(n_terms, 31)
-    (cosine,), (sine,) = direct_sum.fringes(terms)
-    fringe, (uvw,) = (cosine, sine), terms.station_uvw
-    stokes, kind_jones = rng.normal(size=(n_terms, 4)), (rng.normal(size=(n_kinds, 7, 2, 2, 2)) @ [1, 1j])
-    kind, before = np.arange(n_stations, dtype=np.int32) % 2, rng.normal(size=(index.max() + 1, 4)).astype(complex_)
-    jones = np.broadcast_to(np.eye(2), (n_stations, n_terms, 2, 2))
-    if n_kinds:
-        jones = kind_jones[kind][:, terms.source]
-
-    def envelope(p: int, q: int) -> Any:
-        du, dv = np.longdouble(uvw[terms.epoch, p] - uvw[terms.epoch, q]).T[:2]
-        return np.exp(-(form[:, 0] * du**2 + form[:, 1] * du * dv + form[:, 2] * dv**2))
-
-    i, q_, u, v = stokes.T
-    coherency = np.stack([i + q_, i - q_, u, v], axis=1).astype(real)
-    inputs = (np.array(fringe, real), kind_jones.astype(complex_), kind, terms.source, coherency, form, terms.epoch)
-    out = cuda.to_device(before)
-    kernels.gaussians(*map(cuda.to_device, (*inputs, uvw, index)), out)
-    expected = before + direct_sum.visibilities(fringe, index, jones, stokes, envelope)
-    gain = np.linalg.norm(jones, axis=(2, 3)).max(axis=0) ** 2
-    bound = {"mixed": 1e-6, "double": 1e-9}[precision] * (gain * np.abs(stokes).sum(axis=1)).sum()
-    assert np.abs(to_host(out) - expected).max() <= bound
-
-
-@on_gpu_or_simulator
 @pytest.mark.parametrize(("dtype", "bound"), [(np.complex128, 1e-12), (np.complex64, 3e-7)])
 @pytest.mark.parametrize(("n_sources", "n_values"), [(7, 1), (7, 4), (0, 1), (0, 4)])
 def test_array_responses(dtype: Any, bound: float, n_sources: int, n_values: int) -> None:
