@@ -18,6 +18,7 @@ NULL_DRIVER_LOG names a file for a line on every launch, copy and allocation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EXPORT __attribute__((visibility("default")))
 #define PLAIN(name, ...) EXPORT int name(__VA_ARGS__)
@@ -141,7 +142,7 @@ PLAIN(cuMemcpyDtoHAsync, void *to, Pointer from, size_t size, void *stream) {
     return log_file() ? copy("d2h", to, (void *)from, size) : SUCCESS;
 }
 
-/* Streams and events: all that is asked for is done already. */
+/* Streams and events: all that is asked for is done already. The time between events is the host's. */
 
 PLAIN(cuStreamCreate, void **stream, unsigned flags) { return *stream = malloc(1), SUCCESS; }
 PLAIN(cuStreamCreateWithPriority, void **stream, unsigned flags, int priority) { return *stream = malloc(1), SUCCESS; }
@@ -150,12 +151,16 @@ PLAIN(cuStreamSynchronize, void *stream) { return say("synchronise\n"), SUCCESS;
 PLAIN(cuStreamQuery, void *stream) { return SUCCESS; }
 PLAIN(cuStreamWaitEvent, void *stream, void *event, unsigned flags) { return SUCCESS; }
 PLAIN(cuStreamGetCtx, void *stream, void **context) { return *context = &primary_context, SUCCESS; }
-PLAIN(cuEventCreate, void **event, unsigned flags) { return *event = malloc(1), SUCCESS; }
+PLAIN(cuEventCreate, void **event, unsigned flags) { return *event = calloc(1, sizeof(struct timespec)), SUCCESS; }
 PLAIN(cuEventDestroy, void *event) { return free(event), SUCCESS; }
-PLAIN(cuEventRecord, void *event, void *stream) { return SUCCESS; }
+PLAIN(cuEventRecord, void *event, void *stream) { return clock_gettime(CLOCK_MONOTONIC, event), SUCCESS; }
 PLAIN(cuEventSynchronize, void *event) { return SUCCESS; }
 PLAIN(cuEventQuery, void *event) { return SUCCESS; }
-PLAIN(cuEventElapsedTime, float *ms, void *start, void *end) { return *ms = 0, SUCCESS; }
+PLAIN(cuEventElapsedTime, float *ms, void *start, void *end) {
+    const struct timespec *from = start, *to = end;
+    *ms = 1e3f * (to->tv_sec - from->tv_sec) + 1e-6f * (to->tv_nsec - from->tv_nsec);
+    return SUCCESS;
+}
 
 /* Kernels: named, and launched if a GPU would take the launch. */
 

@@ -227,8 +227,9 @@ class Moments:
             middle_lmn = device.empty((stop - first, n_sources, 3), np.float64)
             middle = (stretch.middle_weights[here], stretch.middle_axes[here], mine.source_row, mine.middle_epoch)
             kernels.directions(nodes, *middle, middle_lmn)
-            lmn = device.empty((stop - first, n_terms, 3), np.float64)
+            lmn = middle_lmn  # a transform makes its own
             if not is_transformed:
+                lmn = device.empty((stop - first, n_terms, 3), np.float64)
                 kernels.directions(nodes, stretch.weights[here], stretch.axes[here], mine.row, mine.epoch, lmn)
             yield Batch(
                 first,

@@ -74,6 +74,15 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return null_driver.build(tmp_path_factory.mktemp("driver"))
 
 
+def run_on(driver: Path, *arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on the driver."""
+    folders = [driver, ROOT / ".venv/lib", *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    settings["LD_LIBRARY_PATH"] = ":".join(map(str, folders))
+    command = [sys.executable, *map(str, arguments)]
+    env = {**os.environ, **settings}
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=ROOT, env=env, check=False)
+
+
 @pytest.mark.parametrize(
     ("changes", "waits"),
     [
@@ -90,12 +99,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_launches_what_a_gpu_takes_and_waits_for_nothing(driver, tmp_path, changes, waits):
     path, log = tmp_path / "host.yaml", tmp_path / "log"
     path.write_text(OBSERVATION.format(**{**DEFAULTS, **changes}))
-    folders = [driver, ROOT / ".venv/lib", *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
-    settings = {"LD_LIBRARY_PATH": ":".join(map(str, folders)), "NULL_DRIVER_LOG": str(log)}
-    command = [sys.executable, "-W", "error::numba.NumbaPerformanceWarning", "-c", RUN, str(path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=200, cwd=ROOT, env={**os.environ, **settings}, check=False
-    )
+    done = run_on(driver, "-W", "error::numba.NumbaPerformanceWarning", "-c", RUN, path, NULL_DRIVER_LOG=str(log))
     assert done.returncode == 0, done.stderr
     block_dumps, n_blocks, held = json.loads(done.stdout)
     lines = log.read_text().splitlines()
@@ -110,3 +114,9 @@ def test_a_run_launches_what_a_gpu_takes_and_waits_for_nothing(driver, tmp_path,
     assert bursts <= 2 + run.count("free") / 300
     assert max(int(size) for size in re.findall(r"peak (\d+)", "\n".join(lines))) <= held
     assert block_dumps > 7
+
+
+def test_the_benchmark_of_a_gpu_runs_to_its_end(driver, tmp_path):
+    done = run_on(driver, "benchmarks/gpu.py", "--stations", 67, "--results", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert " rows measured, 0 not; " in done.stdout, done.stdout
