@@ -47,7 +47,9 @@ def test_what_is_clocked_is_what_is_counted():
         "accumulate",
         "all different",
         "array factors",
+        "brightness",
         "interpolate",
+        "lmn",
         "phasors",
     ]
     for name, one in found.items():

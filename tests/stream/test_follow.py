@@ -44,7 +44,8 @@ def configuration(folder, output, dumps=5):
 
 
 def events(process):
-    out, error = process.communicate(timeout=100)
+    out = process.stdout.read()  # through the buffer that a readline() filled, and that communicate() passes by
+    _, error = process.communicate(timeout=100)
     return [json.loads(line) for line in out.splitlines()], error
 
 
