@@ -202,9 +202,10 @@ def direction_cosines(ell: float, m: float, n: float) -> tuple[float, float, flo
     return ell, m, n_minus_1
 
 
-def is_above(ell: float, m: float, n1: float, zenith_l: float, zenith_m: float, zenith_n: float) -> bool:
-    """Whether a direction l, m, n - 1 is above the horizon of a zenith given in the same axes."""
-    return ell * zenith_l + m * zenith_m + (n1 + 1.0) * zenith_n > 0.0
+def is_up(lmn: Any, zenith: Any, dump: int, source: int) -> Any:
+    """Whether l, m, n - 1, (dump, source, 3), is above the horizon of a zenith, (dump, 3), given in the same axes."""
+    ell, m, n1 = lmn[dump, source, 0], lmn[dump, source, 1], lmn[dump, source, 2]
+    return ell * zenith[dump, 0] + m * zenith[dump, 1] + (n1 + 1.0) * zenith[dump, 2] > 0.0
 
 
 def power(response: Any, dump: int, source: int) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pipeline.check import check_observation, observation_geometry
 from pipeline.config.file import load_config
@@ -46,6 +49,11 @@ class Prepared:
         """Real numbers of the phasors that kernels take together."""
         one = 2 * self.plan.sizes.terms_at_once * self.plan.sizes.n_stations
         return max(one, min(self.plan.block_dumps * one, BATCH_BYTES[self.device.backend] // self.device.real.itemsize))
+
+    @property
+    def response_dtype(self) -> np.dtype[Any]:
+        """Of responses: the kernels' where they are multiplied into phasors, complex128 where into the brightness."""
+        return self.device.complex if self.inputs.response.n_kinds > 1 else np.dtype(np.complex128)
 
     @property
     def brightness_at_once(self) -> int:

@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 # Compiled into their callers, which are cached.
 _direction_cosines = njit(bodies.direction_cosines)
-_is_above = njit(bodies.is_above)
+_is_up = njit(bodies.is_up)
 _power = njit(bodies.power)
 _seen = njit(bodies.seen)
 
@@ -103,8 +103,7 @@ def _intensities(
     for k in prange(out.shape[0] * n_terms):
         d, t = k // n_terms, k % n_terms
         s = source[t]
-        up = _is_above(lmn[d, s, 0], lmn[d, s, 1], lmn[d, s, 2], zenith[d, 0], zenith[d, 1], zenith[d, 2])
-        out[d, t] = weight[t] * _power(response, d, s) * stokes[row[t], 0] if up else 0.0
+        out[d, t] = weight[t] * _power(response, d, s) * stokes[row[t], 0] if _is_up(lmn, zenith, d, s) else 0.0
 
 
 @njit(parallel=True, **OPTIONS)
@@ -115,8 +114,7 @@ def _coherencies(
     for k in prange(out.shape[0] * n_terms):
         d, t = k // n_terms, k % n_terms
         s, r = source[t], row[t]
-        up = _is_above(lmn[d, s, 0], lmn[d, s, 1], lmn[d, s, 2], zenith[d, 0], zenith[d, 1], zenith[d, 2])
-        scale = weight[t] * _power(response, d, s) if up else 0.0
+        scale = weight[t] * _power(response, d, s) if _is_up(lmn, zenith, d, s) else 0.0
         i, q, u, v = stokes[r, 0], stokes[r, 1], stokes[r, 2], stokes[r, 3]
         out[d, t, 0], out[d, t, 1], out[d, t, 2], out[d, t, 3] = (
             scale * (i + q),
@@ -134,9 +132,8 @@ def _coherencies_of_matrices(
     for k in prange(out.shape[0] * n_terms):
         d, t = k // n_terms, k % n_terms
         s, r = source[t], row[t]
-        up = _is_above(lmn[d, s, 0], lmn[d, s, 1], lmn[d, s, 2], zenith[d, 0], zenith[d, 1], zenith[d, 2])
         xx = yy = re = im = 0.0
-        if up:
+        if _is_up(lmn, zenith, d, s):
             j, i, q, u, v = response[d, s], stokes[r, 0], stokes[r, 1], stokes[r, 2], stokes[r, 3]
             xx, yy, re, im = _seen(j[0, 0], j[0, 1], j[1, 0], j[1, 1], i, q, u, v)
         scale = weight[t]

@@ -12,7 +12,7 @@ from kernels.cuda.launch import THREADS, blocks
 Array = Any
 
 _direction_cosines = cuda.jit(bodies.direction_cosines, device=True)
-_is_above = cuda.jit(bodies.is_above, device=True)
+_is_up = cuda.jit(bodies.is_up, device=True)
 _power = cuda.jit(bodies.power, device=True)
 _seen = cuda.jit(bodies.seen, device=True)
 
@@ -92,13 +92,6 @@ def _directions(nodes: Array, weights: Array, axes: Array, row: Array, epoch: Ar
         out[d, t, 0], out[d, t, 1], out[d, t, 2] = _direction_cosines(
             u[0] * x + u[1] * y + u[2] * z, v[0] * x + v[1] * y + v[2] * z, w[0] * x + w[1] * y + w[2] * z
         )
-
-
-@cuda.jit(device=True)
-def _is_up(lmn: Array, zenith: Array, d: int, s: int) -> bool:
-    """Whether a source is above the horizon of a dump."""
-    up: bool = _is_above(lmn[d, s, 0], lmn[d, s, 1], lmn[d, s, 2], zenith[d, 0], zenith[d, 1], zenith[d, 2])
-    return up
 
 
 @cuda.jit

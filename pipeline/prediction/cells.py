@@ -143,7 +143,7 @@ class Cell:
         margin = EARTH_RAD_S * integration_s * (self.stop - self.first) / 2
         self.is_up: Bool = np.all(height > 0, axis=0)
         self.is_present: Bool = np.any(height > -margin, axis=0)
-        self._dumps: list[Moment] = []
+        self._dumps: list[tuple[Moment, Float64]] = []
 
     def weights(self, elapsed: Float64) -> Float64:
         """Return the moments' weights at a time in the cell; see `Cells.weights`."""
@@ -163,10 +163,11 @@ class Cell:
         """
         return between(weights, self.vectors[:, sources], moment)
 
-    def dumps(self) -> list[Moment]:
-        """Return the middle of every dump of the cell."""
+    def dumps(self) -> list[tuple[Moment, Float64]]:
+        """Return the middle of every dump of the cell, and the moments' weights there."""
         if not self._dumps:
-            self._dumps = self._geometry.moments(np.arange(self.first, self.stop) + 0.5)
+            elapsed = np.arange(self.first, self.stop, dtype=np.float64) + 0.5
+            self._dumps = list(zip(self._geometry.moments(elapsed), self.weights(elapsed), strict=True))
         return self._dumps
 
 

@@ -174,7 +174,7 @@ class Moments:
             self._chunks.append(Chunk(part.sources, Nodes(once, once), False))
         self._cell: tuple[Cell, Any, dict[int, Present]] | None = None
         self._terms: dict[int, DeviceTerms] = {}
-        self._real = np.dtype(np.float64 if inputs.response.n_kinds == 1 else prepared.device.real)
+        self._real = np.zeros(0, prepared.response_dtype).real.dtype
 
     def block(self, first: int, stop: int) -> BlockMoments:
         """Make the geometry of dumps ``first <= dump < stop``."""

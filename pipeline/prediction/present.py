@@ -157,8 +157,7 @@ class Present:
 
     def _at_dump(self, dump: int, some: Int64, since: int) -> tuple[Float64, Float64, Float64, Int64]:
         """Return directions, north and pointing of the sources that are up in a dump, and which they are."""
-        moment = self.cell.dumps()[dump - self.cell.first]
-        weights = self.cell.weights(np.array(dump + 0.5))
+        moment, weights = self.cell.dumps()[dump - self.cell.first]
         enu = self.cell.enu_at(weights, moment, some)
         column = np.flatnonzero(enu[:, 2] > 0)
         enu = enu[column]

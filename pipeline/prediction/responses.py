@@ -23,16 +23,22 @@ class Responses:
         The stations.
     is_interpolated
         Whether responses are worked out at a cell's moments, or else in every dump.
-    device
-        Where they go. Where stations differ they are multiplied into phasors, and have their precision; where all are
-        alike the brightness is multiplied, in complex128.
+    device, dtype
+        Where they go, and the numbers they are there.
     memory_bytes
         What may be kept for the next call; the rest is evaluated again.
     """
 
-    def __init__(self, response: StationResponse, is_interpolated: bool, device: Device, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        response: StationResponse,
+        is_interpolated: bool,
+        device: Device,
+        dtype: np.dtype[Any],
+        memory_bytes: int,
+    ) -> None:
         self._response, self._is_interpolated, self._device = response, is_interpolated, device
-        self._dtype = np.dtype(device.complex if response.n_kinds > 1 else np.complex128)
+        self._dtype = dtype
         self._real = np.zeros(0, self._dtype).real.dtype
         self._matrix = () if response.is_scalar else (2, 2)
         self._n_values = 1 if response.is_scalar else 4

@@ -74,7 +74,8 @@ class Summing:
         self._sky, self._routes, self._baselines = inputs.sky, inputs.routes, inputs.baselines
         self._n_stations = inputs.telescope.n_stations
         self._response = inputs.response
-        self._responses = Responses(inputs.response, plan.sizes.is_interpolated, device, plan.kept_bytes)
+        interpolated, dtype = plan.sizes.is_interpolated, prepared.response_dtype
+        self._responses = Responses(inputs.response, interpolated, device, dtype, plan.kept_bytes)
         self._kind = device.upload(inputs.response.kind)
         index = np.full((self._n_stations, self._n_stations), -1, np.int32)
         index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
