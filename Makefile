@@ -7,6 +7,8 @@ export PYTHON
 
 BIN := .venv/bin
 RANKS ?= $(shell scripts/ranks)
+# Tests that run at once: most start a run, which takes a second of one core before anything is in parallel.
+TEST_PROCESSES ?= 2
 # A launcher gives ranks a terminal of their own, so they cannot tell what ours is: a bar on one, lines elsewhere.
 PROGRESS = $$([ -t 2 ] && echo bar || echo lines)
 
@@ -35,7 +37,7 @@ lint: setup  ## ruff, mypy, and the walls between the packages
 	$(BIN)/python -m pytest -q tests/unit/test_walls.py
 
 test: lint  ## lint, then every test: serial first, then under 1, 2, 3, 4 and 6 MPI ranks
-	$(BIN)/python -m pytest -m "not mpi" tests
+	$(BIN)/python -m pytest -m "not mpi" -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder tests
 	scripts/test-mpi 1 2 3 4 6
 
 # What needs the extras beams, film and ptx, in an environment of its own, with the MPI of .venv.

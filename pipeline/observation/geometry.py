@@ -55,38 +55,44 @@ class Moment:
 
     Parameters
     ----------
-    sky, enu_m
-        The sources; the stations, (station, 3) float64, m.
-    markers
-        The phase centre and points to its north and south: right ascensions and declinations.
+    icrs, enu_m
+        Unit vectors to the sources, ICRS, (source, 3) float64; the stations, (station, 3) float64, m.
     astrometry
         ERFA's parameters of the moment.
+    horizon_axes, uvw_axes
+        Become attributes.
 
     Attributes
     ----------
+    horizon_axes
+        (3, 3) float64: east, north and up as rows, in the celestial intermediate axes, which do not turn with the Earth.
+        In these, apparent directions change by aberration alone, and by precession and nutation.
     uvw_axes
         (3, 3) float64: unit vectors of u, v and w as rows, in east, north, up; w is the apparent phase centre.
-    horizon_axes
-        (3, 3) float64: east, north and up as rows, in axes that do not turn with the Earth: the celestial intermediate
-        ones but for polar motion. In these, apparent directions change by aberration alone.
     station_uvw
         (station, 3) float64, m.
     """
 
-    def __init__(self, sky: Sky, enu_m: Float64, markers: tuple[Float64, Float64], astrometry: Any) -> None:
-        self._sky, self._astrometry = sky, astrometry
-        self.uvw_axes = _uvw_axes(_enu_direction(*markers, astrometry))
-        self.horizon_axes = _horizon_axes(astrometry)
-        self.station_uvw: Float64 = enu_m @ self.uvw_axes.T
+    def __init__(
+        self, icrs: Float64, enu_m: Float64, astrometry: Any, horizon_axes: Float64, uvw_axes: Float64
+    ) -> None:
+        self._icrs, self._astrometry = icrs, astrometry
+        self.horizon_axes, self.uvw_axes = horizon_axes, uvw_axes
+        self.station_uvw: Float64 = enu_m @ uvw_axes.T
+
+    def apparent(self, sources: Int64 | slice = _ALL) -> Float64:
+        """Return unit vectors towards sources, (source, 3) float64: apparent, in celestial intermediate axes."""
+        return _apparent(self._icrs[sources], self._astrometry)
 
     def enu(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return unit vectors towards sources, (source, 3) float64: apparent, in east, north, up."""
-        return _enu_direction(self._sky.ra_rad[sources], self._sky.dec_rad[sources], self._astrometry)
+        found: Float64 = self.apparent(sources) @ self.horizon_axes.T
+        return found
 
     def north(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return unit vectors at sources towards ICRS north along the sky, (source, 3) float64."""
-        markers = _north_south_markers(self._sky.ra_rad[sources], self._sky.dec_rad[sources])
-        return _towards_north(_enu_direction(*markers, self._astrometry))
+        found: Float64 = _towards_north(_apparent(_markers(self._icrs[sources]), self._astrometry)) @ self.horizon_axes.T
+        return found
 
     def lmn(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return l, m and n-1 of sources, (source, 3) float64."""
@@ -124,12 +130,11 @@ class Geometry:
         integration_s: float,
     ) -> None:
         self._telescope = telescope
-        self._sky = sky
+        self._icrs: Float64 = erfa.s2c(sky.ra_rad, sky.dec_rad)
         self._start_utc = start_utc
         self._integration_s = integration_s
         self._iers = _open_iers()
-        # The phase centre, and the same displaced to the north and the south.
-        self._markers = _north_south_markers(phase_centre_ra_rad, phase_centre_dec_rad)
+        self._phase_centre = erfa.s2c(phase_centre_ra_rad, phase_centre_dec_rad)
 
     def moments(self, elapsed: Floating) -> list[Moment]:
         """Return the geometry at moments.
@@ -145,7 +150,11 @@ class Geometry:
             If a moment is outside the time covered by the IERS table.
         """
         astrometry = self._astrometry(self.times(elapsed))
-        return [Moment(self._sky, self._telescope.enu_m, self._markers, each) for each in astrometry]
+        horizon_axes = _horizon_axes(astrometry)
+        uvw_axes = _uvw_axes(_apparent(_markers(self._phase_centre)[:, np.newaxis], astrometry))
+        uvw_axes = uvw_axes @ horizon_axes.swapaxes(1, 2)
+        each = zip(astrometry, horizon_axes, uvw_axes, strict=True)
+        return [Moment(self._icrs, self._telescope.enu_m, *of_moment) for of_moment in each]
 
     def phase_centre_elevation_rad(self, first_dump: int, n_dumps: int) -> Float64:
         """Return the phase centre's elevation without refraction, (time,) float64, rad.
@@ -156,9 +165,10 @@ class Geometry:
             If a dump is outside the time covered by the IERS table.
         """
         dump = np.arange(first_dump, first_dump + n_dumps, dtype=np.int64)
-        ra_rad, dec_rad = (marker[0] for marker in self._markers)
-        up = _enu_direction(ra_rad, dec_rad, self._astrometry(self.times(dump + 0.5)))
-        elevation: Float64 = np.arctan2(up[:, 2], np.hypot(up[:, 0], up[:, 1]))
+        astrometry = self._astrometry(self.times(dump + 0.5))
+        towards = _apparent(self._phase_centre, astrometry)
+        east, north, up = np.einsum("tij,tj->it", _horizon_axes(astrometry), towards)
+        elevation: Float64 = np.arctan2(up, np.hypot(east, north))
         return elevation
 
     def check_phase_centre_is_up(self, n_dumps: int) -> None:
@@ -222,53 +232,55 @@ def _open_iers() -> Any:
     return iers.IERS_A.open(iers.IERS_A_FILE)
 
 
-def _north_south_markers(ra_rad: Any, dec_rad: Any) -> tuple[Float64, Float64]:
-    """Return right ascensions and declinations of points (…) and of points to their north and south, (3, …).
+def _markers(icrs: Float64) -> Float64:
+    """Return unit vectors to points (…, 3) and to points to their north and south, (3, …, 3).
 
-    The displacement is along the tangent to the meridian, so the celestial poles need no care: the meridian
-    there is the one of the right ascension given.
+    The displacement is along the tangent to the meridian. At the celestial poles that is the meridian of their right
+    ascension as `erfa.s2c` has left it in the vector.
     """
-    centre = erfa.s2c(ra_rad, dec_rad)
-    sin_dec, cos_dec = np.sin(dec_rad), np.cos(dec_rad)
-    north = np.stack([-sin_dec * np.cos(ra_rad), -sin_dec * np.sin(ra_rad), cos_dec], axis=-1)
-    markers = [np.cos(step) * centre + np.sin(step) * north for step in (0.0, _NORTH_STEP_RAD, -_NORTH_STEP_RAD)]
-    right_ascension, declination = erfa.c2s(np.stack(markers))
-    return right_ascension, declination
+    x, y, z = (icrs[..., k] for k in range(3))
+    cos_dec = np.hypot(x, y)
+    north = np.stack([-z * x / cos_dec, -z * y / cos_dec, cos_dec], axis=-1)
+    ahead, across = math.cos(_NORTH_STEP_RAD) * icrs, math.sin(_NORTH_STEP_RAD) * north
+    return np.stack([icrs, ahead + across, ahead - across])
 
 
-def _enu_direction(ra_rad: Float64, dec_rad: Float64, astrometry: Any) -> Float64:
-    """Return apparent directions as east, north, up unit vectors, (source or time, 3)."""
-    cirs_ra, cirs_dec = erfa.atciqz(ra_rad, dec_rad, astrometry)
-    azimuth, zenith_distance, *_ = erfa.atioq(cirs_ra, cirs_dec, astrometry)
-    horizontal = np.sin(zenith_distance)
-    return np.stack([horizontal * np.sin(azimuth), horizontal * np.cos(azimuth), np.cos(zenith_distance)], axis=-1)
+def _apparent(icrs: Float64, astrometry: Any) -> Float64:
+    """Return apparent unit vectors, (…, 3), in the celestial intermediate axes, of ICRS ones.
+
+    [SOFA, sofa/atciqz.c, but for its spherical coordinates: light deflection by the Sun, annual and diurnal aberration,
+    bias, precession and nutation. Of `erfa.apco13` the observer's velocity has the Earth's rotation in it.]
+    """
+    natural = erfa.ldsun(icrs, astrometry["eh"], astrometry["em"])
+    proper = erfa.ab(natural, astrometry["v"], astrometry["em"], astrometry["bm1"])
+    found: Float64 = erfa.rxp(astrometry["bpn"], proper)
+    return found
 
 
 def _towards_north(markers: Float64) -> Float64:
-    """Return the unit vector along the sky from points towards their north, (…, 3), from `_north_south_markers`."""
-    at = markers[0] / np.linalg.norm(markers[0], axis=-1, keepdims=True)
-    north = markers[1] - markers[2]
-    north -= (north * at).sum(axis=-1, keepdims=True) * at
-    unit: Float64 = north / np.linalg.norm(north, axis=-1, keepdims=True)
-    return unit
+    """Return the unit vector along the sky from points towards their north, (…, 3), from `_markers`."""
+    at, north = markers[0], markers[1] - markers[2]
+    north -= np.einsum("...i,...i", north, at)[..., np.newaxis] * at
+    north /= np.sqrt(np.einsum("...i,...i", north, north))[..., np.newaxis]
+    return north
 
 
 def _uvw_axes(markers: Float64) -> Float64:
-    """Return the unit vectors of u, v and w as rows, (3, 3), from phase centre, north and south, (3, 3)."""
-    w_axis = markers[0] / np.linalg.norm(markers[0])
+    """Return unit vectors of u, v and w as rows, (…, 3, 3), from phase centres, their north and south, (3, …, 3)."""
     v_axis = _towards_north(markers)
-    return np.stack([np.cross(v_axis, w_axis), v_axis, w_axis])
+    return np.stack([np.cross(v_axis, markers[0]), v_axis, markers[0]], axis=-2)
 
 
 def _horizon_axes(astrometry: Any) -> Float64:
-    """Return east, north and up as rows, (3, 3), in axes from which the Earth has turned by its local rotation angle.
+    """Return east, north and up as rows, (…, 3, 3), in the celestial intermediate axes.
 
-    [SOFA, sofa/atioq.c: from CIRS to azimuth and elevation, polar motion and diurnal aberration left out.]
+    [SOFA, sofa/atioq.c: from CIRS to azimuth and elevation by Earth rotation and polar motion; no refraction.]
     """
-    sine, cosine = math.sin(astrometry["eral"]), math.cos(astrometry["eral"])
-    sin_lat, cos_lat = float(astrometry["sphi"]), float(astrometry["cphi"])
-    east, north = [-sine, cosine, 0.0], [-sin_lat * cosine, -sin_lat * sine, cos_lat]
-    return np.array([east, north, [cos_lat * cosine, cos_lat * sine, sin_lat]])
+    earth = erfa.rz(astrometry["eral"], np.eye(3))
+    earth = erfa.rx(-astrometry["ypl"], erfa.ry(-astrometry["xpl"], earth))
+    x, y, z = (earth[..., k, :] for k in range(3))
+    sin_lat, cos_lat = astrometry["sphi"][..., np.newaxis], astrometry["cphi"][..., np.newaxis]
+    return np.stack([y, cos_lat * z - sin_lat * x, cos_lat * x + sin_lat * z], axis=-2)
 
 
 def _lmn(lmn: Float64) -> Float64:
