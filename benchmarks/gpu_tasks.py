@@ -208,6 +208,20 @@ def array_responses(stations: list[int]) -> Iterator[Row]:
         yield {"case": f"256 elements, {dtype}", "rate": 256 * n_sources / seconds, "unit": "elements·sources/s"}
 
 
+def dipoles(stations: list[int]) -> Iterator[Row]:
+    """Measure responses of crossed dipoles of some length above a plane."""
+    from numba import cuda
+
+    kernels = kernel_modules()[0]
+    rng, n_looks = np.random.default_rng(4), 1_000_000
+    enu, north = rng.normal(size=(2, n_looks, 3)) / np.sqrt(3.0)  # about unit vectors
+    arrays: Any = tuple(map(cuda.to_device, (enu, north, np.eye(3)[[1, 0]])))
+    for dtype in ("complex64", "complex128"):
+        out = cuda.device_array((n_looks, 4), dtype)
+        seconds = median_seconds(partial(kernels.dipoles, *arrays, 0.2, 0.25, out))
+        yield {"case": dtype, "rate": n_looks / seconds, "unit": "responses/s"}
+
+
 def copies(stations: list[int]) -> Iterator[Row]:
     """Measure copies to the host: waited for, sent to locked memory, and sent while a product runs."""
     from pipeline.parallel.device import open_device
@@ -265,5 +279,6 @@ TASKS: dict[str, Callable[[list[int]], Iterator[Row]]] = {
     "accumulate": averages,
     "gaussians": gaussians,
     "array_responses": array_responses,
+    "dipoles": dipoles,
     "copies": copies,
 }

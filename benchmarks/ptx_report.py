@@ -134,7 +134,8 @@ def other_kernels() -> list[Kernel]:
         for name, function, signature in (
             ("phasors", make, (array(f8, 4), array(i4, 1), array(f8, 3), f8, array(f8, 1), many)),
             ("array_responses", respond, (*elements, array(cplx, 2), array(cplx, 3))),
-            ("interpolate", beams._interpolate, (waves, array(real, 2), waves, array(i4, 2), waves)),
+            ("dipoles", beams._dipoles, (array(f8, 2), array(f8, 2), array(f8, 2), f8, f8, f8, f8, vis)),
+            ("interpolate", beams._interpolate, (waves, array(real, 2), types.int64, array(i4, 2), many)),
             ("scale", beams._scale, (array(cplx, 3), array(i4, 1), array(i4, 1), many)),
             ("intensities", sources._intensities, (*present, array(c16, 2), array(real, 2))),
             ("coherencies", sources._coherencies, (*present, array(c16, 2), waves)),

@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--png", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--machine", default="amd-epyc")
+    parser.add_argument("--machine", default="x86-avx512")
     parser.add_argument("--cpu-time", action="store_true")
     options = parser.parse_args()
     results: dict[str, list[dict[str, float]]] = {}

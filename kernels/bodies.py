@@ -6,6 +6,7 @@ Constants are typed, as Numba would otherwise widen float32 arithmetic to float6
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,31 @@ def direction_cosines(ell: float, m: float, n: float) -> tuple[float, float, flo
     """Turn l, m, n into l, m, n - 1: near the phase centre n - 1 would cancel; behind (n < 0) the other form would."""
     n_minus_1 = -(ell * ell + m * m) / (1.0 + n) if n >= 0.0 else n - 1.0
     return ell, m, n_minus_1
+
+
+def dipole_peaks(height: float, half: float) -> tuple[float, float]:
+    """Give what `dipole_gain` is divided by: a ground plane's at the zenith, a dipole's at right angles to it."""
+    plane = math.sin(2.0 * math.pi * height) if height != 0.0 else 1.0
+    return plane, (math.sin(math.pi * half) / (math.pi * half)) ** 2 if half != 0.0 else 1.0
+
+
+def dipole_gain(up: float, along: float, height: float, half: float, zenith: float, across: float) -> float:
+    """Give what a ground plane and the length of a dipole make of its response.
+
+    Parameters
+    ----------
+    up, along
+        Cosines of the angles from the zenith and from the dipole.
+    height, half
+        Its height above the plane and half its length, in wavelengths; zero: no plane, a short dipole.
+    zenith, across
+        `dipole_peaks`.
+    """
+    ground = math.sin(2.0 * math.pi * height * up) / zenith if height != 0.0 else 1.0
+    low, high = math.pi * half * (1.0 - along), math.pi * half * (1.0 + along)
+    of_low = math.sin(low) / low if low != 0.0 else 1.0
+    of_high = math.sin(high) / high if high != 0.0 else 1.0
+    return ground * of_low * of_high / across
 
 
 def is_up(lmn: Any, zenith: Any, dump: int, source: int) -> Any:

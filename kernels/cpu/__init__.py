@@ -5,7 +5,7 @@ Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
 from kernels.cpu.averages import accumulate, clear
-from kernels.cpu.beams import array_responses, interpolate, scale
+from kernels.cpu.beams import array_responses, dipoles, interpolate, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.gaussians import along_axes, gaussians
 from kernels.cpu.phasors import phasors
@@ -21,6 +21,7 @@ __all__ = [
     "array_responses",
     "clear",
     "common",
+    "dipoles",
     "directions",
     "gaussians",
     "interpolate",

@@ -30,6 +30,7 @@ _turns_of_path = njit(bodies.turns_of_path, fastmath={"contract"})
 _nearest_quarter = njit(bodies.nearest_quarter)
 _cos_sin_single = njit(bodies.cos_sin_single, fastmath={"contract"})
 _cos_sin_double = njit(bodies.cos_sin_double, fastmath={"contract"})
+_dipole_gain = njit(bodies.dipole_gain)
 
 
 def array_responses(
@@ -83,25 +84,51 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
     _scale(response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
-    """Interpolate rows of numbers between moments, and put others behind them, which are known where they are wanted.
+def dipoles(enu: Array, north: Array, feeds: Array, height: float, half: float, out: Array) -> None:
+    """Responses of two crossed dipoles: ``J = G [[d_X.n L_X, d_X.e L_X], [d_Y.n L_Y, d_Y.e L_Y]]``.
 
-    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[r, look[d, j]], or zeros.
+    n and e are the sky's unit vectors to the north and east at the source, d the dipoles' [Balanis 2005, Antenna
+    Theory, 3rd ed., 4.2]. The direct wave and the one reflected by a ground plane, as from an image of opposite sign,
+    add up to ``2i sin(2 pi height cos theta)`` [Balanis, 4.7.4]; G is that divided by its value at the zenith. L is
+    what a dipole with a sinusoidal current has more than a short one [Balanis, eq. 4-62a], and one at right angles to
+    the dipole: ``L = (cos(a c) - cos a) / ((1 - c^2) (1 - cos a))`` for the cosine c of the angle from the dipole and
+    a = 2 pi half. Written as a product of sines it is smooth at c = 1.
+
+    Parameters
+    ----------
+    enu, north
+        (look, 3) float64: unit vectors towards the source, and along the sky to the north, in east, north, up; e is
+        ``cross(north, enu)``.
+    feeds
+        (2, 3) float64: unit vectors d of X and Y, horizontal.
+    height, half
+        Height of the dipoles above the plane and half their length, in wavelengths; zero: no plane, short dipoles.
+    out
+        (look, 4) complex64 or complex128: the elements of J, row by row. Computed in float64.
+    """
+    _dipoles(enu, north, feeds, height, half, *bodies.dipole_peaks(height, half), out)
+
+
+def interpolate(values: Array, weights: Array, n_between: int, look: Array, out: Array) -> None:
+    """Interpolate the responses to sources between moments; those to others are known where they are wanted.
+
+    out[d, r, s] = sum_m weights[d, m] values[r, m n + s], in order, for the first n sources; then
+    values[r, look[d, s - n]], or zeros.
 
     Parameters
     ----------
     values
-        (row, moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+        (row, look, part) float32 or float64: first those at the moments, one after another; complex arrays as pairs.
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
-    others
-        (row, look, part) same dtype.
+    n_between
+        The number n of sources that are interpolated.
     look
         (dump, other) int32: which of the looks an other has in a dump; -1: none.
     out
-        (dump, row, value and parts of all others) same dtype.
+        (dump, row, source, part) same dtype: of those that are interpolated, then of the others.
     """
-    _interpolate(values, weights, others, look, out)
+    _interpolate(values, weights, n_between, look, out)
 
 
 @njit(**OPTIONS)
@@ -197,24 +224,40 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @njit(parallel=True, **OPTIONS)
-def _interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
+def _dipoles(
+    enu: Array, north: Array, feeds: Array, height: float, half: float, zenith: float, across: float, out: Array
+) -> None:
+    for s in prange(len(enu)):
+        x, y, z = enu[s, 0], enu[s, 1], enu[s, 2]
+        a, b, c = north[s, 0], north[s, 1], north[s, 2]
+        for k in range(2):
+            dx, dy, dz = feeds[k, 0], feeds[k, 1], feeds[k, 2]
+            gain = _dipole_gain(z, dx * x + dy * y + dz * z, height, half, zenith, across)
+            out[s, 2 * k] = gain * (dx * a + dy * b + dz * c)
+            out[s, 2 * k + 1] = gain * (dx * (b * z - c * y) + dy * (c * x - a * z) + dz * (a * y - b * x))
+
+
+@njit(parallel=True, **OPTIONS)
+def _interpolate(values: Array, weights: Array, n_between: int, look: Array, out: Array) -> None:
     """Add moments one after another, a block of values of a row at a time that stays in the cache."""
-    n_values, n_parts = values.shape[2], others.shape[2]
+    n_parts = values.shape[2]
+    n_values = n_between * n_parts
     n_blocks = (n_values + _VALUES - 1) // _VALUES
     for task in prange(out.shape[1] * (n_blocks + 1)):
         row, block = task // (n_blocks + 1), task % (n_blocks + 1)
         if block == n_blocks:
             for dump in range(out.shape[0]):
-                rest = out[dump, row, n_values:]
-                for i in range(rest.size):
-                    which = look[dump, i // n_parts]
-                    rest[i] = others[row, which, i % n_parts] if which >= 0 else 0
+                for other in range(look.shape[1]):
+                    which = look[dump, other]
+                    for part in range(n_parts):
+                        out[dump, row, n_between + other, part] = values[row, which, part] if which >= 0 else 0
             continue
-        of_block = slice(block * _VALUES, min((block + 1) * _VALUES, n_values))
+        begin, end = block * _VALUES, min((block + 1) * _VALUES, n_values)
+        flat = values[row].reshape(-1)
         for dump in range(out.shape[0]):
-            total = out[dump, row, of_block]
+            total = out[dump, row].reshape(-1)[begin:end]
             for m in range(weights.shape[1]):
-                weight, moment = weights[dump, m], values[row, m, of_block]
+                weight, moment = weights[dump, m], flat[m * n_values + begin : m * n_values + end]
                 if m == 0:
                     for i in range(total.size):
                         total[i] = weight * moment[i]

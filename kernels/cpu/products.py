@@ -64,7 +64,14 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
 
 
 def per_kind(
-    phasors: Array, jones: Array, kind: Array, source: Array, coherency: Array, baseline_index: Array, out: Array
+    phasors: Array,
+    jones: Array,
+    kind: Array,
+    source: Array,
+    coherency: Array,
+    baseline_index: Array,
+    out: Array,
+    space: Array | None = None,
 ) -> None:
     """Visibilities V_pq = sum_t K_p conj(K_q) J_p C_t J_q^H of stations of several kinds, one response per kind.
 
@@ -84,6 +91,8 @@ def per_kind(
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
         (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+    space
+        Not used: what packs on a GPU.
     """
     are_few = jones.shape[1] * _STATIONS_PER_KIND <= kind.size
     if are_few:

@@ -4,7 +4,7 @@ Each public function computes what its namesake in `reference` does. Importing n
 """
 
 from kernels.cuda.averages import accumulate, clear
-from kernels.cuda.beams import array_responses, interpolate, scale
+from kernels.cuda.beams import array_responses, dipoles, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import along_axes, gaussians
 from kernels.cuda.phasors import phasors
@@ -20,6 +20,7 @@ __all__ = [
     "array_responses",
     "clear",
     "common",
+    "dipoles",
     "directions",
     "gaussians",
     "interpolate",

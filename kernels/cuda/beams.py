@@ -16,6 +16,7 @@ _turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
 _nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
 _cos_sin_single = cuda.jit(bodies.cos_sin_single, device=True)
 _cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
+_dipole_gain = cuda.jit(bodies.dipole_gain, device=True)
 
 
 def array_responses(
@@ -73,26 +74,54 @@ def scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
         _scale[blocks(phasors.size // 2), THREADS](response, kind, source, phasors)
 
 
-def interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
-    """Interpolate rows of numbers between moments, and put others behind them, which are known where they are wanted.
+def dipoles(enu: Array, north: Array, feeds: Array, height: float, half: float, out: Array) -> None:
+    """Responses of two crossed dipoles: ``J = G [[d_X.n L_X, d_X.e L_X], [d_Y.n L_Y, d_Y.e L_Y]]``.
 
-    out[d, r, i] = sum_m weights[d, m] values[r, m, i], in order, for the first; then others[r, look[d, j]], or zeros.
+    n and e are the sky's unit vectors to the north and east at the source, d the dipoles' [Balanis 2005, Antenna
+    Theory, 3rd ed., 4.2]. The direct wave and the one reflected by a ground plane, as from an image of opposite sign,
+    add up to ``2i sin(2 pi height cos theta)`` [Balanis, 4.7.4]; G is that divided by its value at the zenith. L is
+    what a dipole with a sinusoidal current has more than a short one [Balanis, eq. 4-62a], and one at right angles to
+    the dipole: ``L = (cos(a c) - cos a) / ((1 - c^2) (1 - cos a))`` for the cosine c of the angle from the dipole and
+    a = 2 pi half. Written as a product of sines it is smooth at c = 1.
+
+    Parameters
+    ----------
+    enu, north
+        (look, 3) float64: unit vectors towards the source, and along the sky to the north, in east, north, up; e is
+        ``cross(north, enu)``.
+    feeds
+        (2, 3) float64: unit vectors d of X and Y, horizontal.
+    height, half
+        Height of the dipoles above the plane and half their length, in wavelengths; zero: no plane, short dipoles.
+    out
+        (look, 4) complex64 or complex128: the elements of J, row by row. Computed in float64.
+    """
+    if out.size:
+        peaks = bodies.dipole_peaks(height, half)
+        _dipoles[blocks(len(out)), THREADS](enu, north, feeds, height, half, *peaks, out)
+
+
+def interpolate(values: Array, weights: Array, n_between: int, look: Array, out: Array) -> None:
+    """Interpolate the responses to sources between moments; those to others are known where they are wanted.
+
+    out[d, r, s] = sum_m weights[d, m] values[r, m n + s], in order, for the first n sources; then
+    values[r, look[d, s - n]], or zeros.
 
     Parameters
     ----------
     values
-        (row, moment, value) float32 or float64, at least one moment; complex arrays as pairs of these.
+        (row, look, part) float32 or float64: first those at the moments, one after another; complex arrays as pairs.
     weights
         (dump, moment) same dtype: Lagrange's polynomials at where to interpolate.
-    others
-        (row, look, part) same dtype.
+    n_between
+        The number n of sources that are interpolated.
     look
         (dump, other) int32: which of the looks an other has in a dump; -1: none.
     out
-        (dump, row, value and parts of all others) same dtype.
+        (dump, row, source, part) same dtype: of those that are interpolated, then of the others.
     """
     if out.size:
-        _interpolate[blocks(out.size), THREADS](values, weights, others, look, out)
+        _interpolate[blocks(out.size), THREADS](values, weights, n_between, look, out)
 
 
 def _array_responses_in(real: Any, cos_sin: Any) -> Any:
@@ -136,16 +165,31 @@ def _scale(response: Array, kind: Array, source: Array, phasors: Array) -> None:
 
 
 @cuda.jit
-def _interpolate(values: Array, weights: Array, others: Array, look: Array, out: Array) -> None:
-    n_rows, n_across, n_values, n_parts = out.shape[1], out.shape[2], values.shape[2], others.shape[2]
+def _dipoles(
+    enu: Array, north: Array, feeds: Array, height: float, half: float, zenith: float, across: float, out: Array
+) -> None:
+    for s in range(cuda.grid(1), enu.shape[0], cuda.gridsize(1)):
+        x, y, z = enu[s, 0], enu[s, 1], enu[s, 2]
+        a, b, c = north[s, 0], north[s, 1], north[s, 2]
+        for k in range(2):
+            dx, dy, dz = feeds[k, 0], feeds[k, 1], feeds[k, 2]
+            gain = _dipole_gain(z, dx * x + dy * y + dz * z, height, half, zenith, across)
+            out[s, 2 * k] = gain * (dx * a + dy * b + dz * c)
+            out[s, 2 * k + 1] = gain * (dx * (b * z - c * y) + dy * (c * x - a * z) + dz * (a * y - b * x))
+
+
+@cuda.jit
+def _interpolate(values: Array, weights: Array, n_between: int, look: Array, out: Array) -> None:
+    n_rows, n_sources, n_parts = out.shape[1], out.shape[2], out.shape[3]
     for k in range(cuda.grid(1), out.size, cuda.gridsize(1)):
-        rest, i = k // n_across, k % n_across
+        rest, part = k // n_parts, k % n_parts
+        rest, s = rest // n_sources, rest % n_sources
         d, r = rest // n_rows, rest % n_rows
-        if i >= n_values:
-            which = look[d, (i - n_values) // n_parts]
-            out[d, r, i] = others[r, which, (i - n_values) % n_parts] if which >= 0 else 0
+        if s >= n_between:
+            which = look[d, s - n_between]
+            out[d, r, s, part] = values[r, which, part] if which >= 0 else 0
             continue
-        total = weights[d, 0] * values[r, 0, i]
+        total = weights[d, 0] * values[r, s, part]
         for m in range(1, weights.shape[1]):
-            total += weights[d, m] * values[r, m, i]
-        out[d, r, i] = total
+            total += weights[d, m] * values[r, m * n_between + s, part]
+        out[d, r, s, part] = total

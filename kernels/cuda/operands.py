@@ -19,15 +19,21 @@ from kernels.cuda.launch import THREADS, blocks
 
 Array = Any
 
-SLAB_BYTES, SLAB_TERMS = 1_000_000_000, 1024
-"""Most of what `pack_in_slabs` holds, or one dump; terms of a slab: enough that adding it to the visibilities costs
-little. They are as many whatever the dumps, as sums of slabs are rounded."""
+SLAB_BYTES, SLAB_TERMS = 1_000_000_000, 2048
+"""Most of what `pack_in_slabs` holds where that is more than one dump; terms of a slab: enough that adding it to the
+visibilities costs little. They are as many whatever the dumps, as sums of slabs are rounded."""
 
 N_PLANES = 8
 """Of `pack_in_slabs`: left or right, first or second index, real or imaginary part."""
 
 
-def pack_in_slabs(factors: Any) -> Iterator[tuple[int, Array]]:
+def space(n_dumps: int, n_terms: int, n_stations: int, itemsize: int) -> int:
+    """Return how many numbers `pack_in_slabs` holds for so many dumps and terms at most."""
+    one = 2 * N_PLANES * min(n_terms, SLAB_TERMS) * n_stations
+    return min(n_dumps, max(1, SLAB_BYTES // max(1, one * itemsize))) * one
+
+
+def pack_in_slabs(factors: Any, out: Array, memory: Array | None) -> Iterator[tuple[Array, Array]]:
     """Multiply responses into phasors, some terms of some dumps at a time.
 
     A tile would otherwise gather the same responses again for every tile beside it: see docs/gpu.md.
@@ -36,29 +42,36 @@ def pack_in_slabs(factors: Any) -> Iterator[tuple[int, Array]]:
     ----------
     factors
         phasors, jones, kind, source, coherency, as in `products.per_kind`.
+    out
+        (dump, baseline, 4): the visibilities.
+    memory
+        As large as `space` says at least; None: it is allocated.
 
     Yields
     ------
-    first : int
-        The first of the dumps.
     packed
         (dump, 2, 2, 2, inner term, station) float32 or float64, on the device: left K_p (J_p C)[i, k] and right
         K_q J_q[j, k]; i or j; real and imaginary parts; 2 t + k. Overwritten by the next.
+    some
+        The visibilities of these dumps.
     """
     phasors = factors[0]
     n_dumps, _, n_terms, n_stations = phasors.shape
     if not n_terms:
         return
-    slab = min(n_terms, SLAB_TERMS)
-    at_once = max(1, SLAB_BYTES // (2 * N_PLANES * slab * n_stations * phasors.dtype.itemsize))
-    memory = cuda.device_array(min(at_once, n_dumps) * 2 * N_PLANES * slab * n_stations, phasors.dtype)
+    if memory is None:
+        memory = cuda.device_array(space(n_dumps, n_terms, n_stations, phasors.dtype.itemsize), phasors.dtype)
+    slab, packed = min(n_terms, SLAB_TERMS), memory
+    at_once = min(n_dumps, memory.size // (2 * N_PLANES * slab * n_stations))
     for dump in range(0, n_dumps, at_once):
-        some = min(at_once, n_dumps - dump)
+        n_some = min(at_once, n_dumps - dump)
+        some = out if n_some == n_dumps else out[dump : dump + n_some]
         for first in range(0, n_terms, slab):
-            shape = (some, 2, 2, 2, 2 * min(slab, n_terms - first), n_stations)
-            packed = memory[: math.prod(shape)].reshape(shape)
+            shape = (n_some, 2, 2, 2, 2 * min(slab, n_terms - first), n_stations)
+            if packed.shape != shape:
+                packed = memory[: math.prod(shape)].reshape(shape)
             _pack[blocks(packed.size // (2 * N_PLANES)), THREADS](factors, dump, first, packed)
-            yield dump, packed
+            yield packed, some
 
 
 @cuda.jit(device=True)

@@ -65,7 +65,14 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
 
 
 def per_kind(
-    phasors: Array, jones: Array, kind: Array, source: Array, coherency: Array, baseline_index: Array, out: Array
+    phasors: Array,
+    jones: Array,
+    kind: Array,
+    source: Array,
+    coherency: Array,
+    baseline_index: Array,
+    out: Array,
+    space: Array | None = None,
 ) -> None:
     """Visibilities V_pq = sum_t K_p conj(K_q) J_p C_t J_q^H of stations of several kinds, one response per kind.
 
@@ -85,10 +92,11 @@ def per_kind(
         (station, station) int32: row of ``out`` for p <= q, -1 where not kept.
     out
         (dump, baseline, 4) complex64 or complex128, Jy: XX, XY, YX, YY; added to.
+    space
+        (any,) same precision: where responses are packed, as large as `operands.space` says; None: it is allocated.
     """
     factors = (phasors, jones, kind, source, coherency)
-    for first, packed in operands.pack_in_slabs(factors):
-        some = out[first : first + packed.shape[0]]
+    for packed, some in operands.pack_in_slabs(factors, out, space):
         _launch(_per_kind, (packed,), packed.shape[4], 4, baseline_index, some)
 
 

@@ -50,12 +50,18 @@ def common(phasors: Array, coherency: Array, baseline_index: Array, out: Array) 
 
 
 def per_kind(
-    phasors: Array, jones: Array, kind: Array, source: Array, coherency: Array, baseline_index: Array, out: Array
+    phasors: Array,
+    jones: Array,
+    kind: Array,
+    source: Array,
+    coherency: Array,
+    baseline_index: Array,
+    out: Array,
+    space: Array | None = None,
 ) -> None:
     """Visibilities of stations of several kinds; see `products.per_kind`."""
     factors = (phasors, jones, kind, source, coherency)
-    for first, packed in operands.pack_in_slabs(factors):
-        some = out[first : first + packed.shape[0]]
+    for packed, some in operands.pack_in_slabs(factors, out, space):
         _launch(_per_kind, (packed,), _largest_of(packed, 2), packed.shape[4], 4, baseline_index, some)
 
 

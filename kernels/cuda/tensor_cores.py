@@ -1,7 +1,7 @@
 """The kernels of `kernels.cuda`, with products on the tensor cores: float32 phasors, compute capability 8.0 or more."""
 
 from kernels.cuda.averages import accumulate, clear
-from kernels.cuda.beams import array_responses, interpolate, scale
+from kernels.cuda.beams import array_responses, dipoles, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import along_axes, gaussians
 from kernels.cuda.phasors import phasors
@@ -17,6 +17,7 @@ __all__ = [
     "array_responses",
     "clear",
     "common",
+    "dipoles",
     "directions",
     "gaussians",
     "interpolate",

@@ -1,7 +1,7 @@
 """The obvious NumPy float64 form of every kernel: the oracle for cpu and cuda, slow and memory-hungry."""
 
 from kernels.reference.averages import accumulate, clear
-from kernels.reference.beams import array_responses, interpolate, scale
+from kernels.reference.beams import array_responses, dipoles, interpolate, scale
 from kernels.reference.corruptions import add_noise, apply_gains, phase_screen
 from kernels.reference.gaussians import along_axes, gaussians
 from kernels.reference.phasors import phasors
@@ -17,6 +17,7 @@ __all__ = [
     "array_responses",
     "clear",
     "common",
+    "dipoles",
     "directions",
     "gaussians",
     "interpolate",

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError, PlanError
 FORMAT = 1
 #: Machines that come with Dawnstream: what a plan takes where it is given none.
 SHIPPED = Path(__file__).parent / "machines"
-DEFAULT = {"cpu": "amd-epyc", "cuda": "h200-data-sheet"}
+DEFAULT = {"cpu": "x86-avx512", "cuda": "h200-data-sheet"}
 
 #: {precision: {stage: {unit: seconds}}}.
 Seconds = Mapping[str, Mapping[str, Mapping[str, float]]]

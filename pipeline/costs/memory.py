@@ -135,8 +135,9 @@ def _kernel_bytes(sizes: Sizes, real_bytes: int) -> int:
     phasors = sizes.terms_at_once * (2 * sizes.n_stations + 4) * real_bytes
     # At a cell's moments: unit vectors and what they are turned from. Flux densities, and what these are made of.
     sources = sizes.n_sources * (N_MOMENTS * (2 * _VECTOR_BYTES + 8) + 10 * 8)
-    # How stations see the sources: towards them, to the north, to where stations point.
-    seen = sizes.n_sources * N_MOMENTS * (3 + (sizes.n_values > 1)) * _VECTOR_BYTES * sizes.is_interpolated
+    # From where stations look at the sources: towards them, the same less the pointing, to the north, to where stations
+    # point; for matrices also what north is made from.
+    seen = sizes.n_sources * N_MOMENTS * (4 + (sizes.n_values > 1)) * _VECTOR_BYTES * sizes.is_interpolated
     terms = sizes.n_terms * _TERM_BYTES
     # Stations along the axes of every Gaussian.
     gaussians = sizes.extended_at_once * sizes.n_stations * _VECTOR_BYTES

@@ -23,7 +23,7 @@ Float64 = npt.NDArray[np.float64]
 
 #: Moments of an observation at which its sources are counted.
 _N_MOMENTS = 9
-_PATTERNS = {"isotropic": "plain", "gaussian": "beam", "airy": "beam", "dipole": "matrix", "uvbeam": "matrix"}
+_PATTERNS = {"isotropic": "plain", "gaussian": "beam", "airy": "beam", "dipole": "dipole", "uvbeam": "beam"}
 
 
 def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:

@@ -65,7 +65,6 @@ STAGES: dict[str, dict[str, Work]] = {
         "channel": CALL,
         "moment": CALL,
         "beam response": CALL,
-        "matrix response": CALL,
         "flux": CALL,
         "corrupted": CALL,
         "baseline": Work(reals=8),
@@ -78,6 +77,7 @@ STAGES: dict[str, dict[str, Work]] = {
     # Kernels, on the device or on all threads of the rank.
     "phasors": {"term-station": Work(flops=25, flops_double=10, reals=2), "call": CALL},
     "array factors": {"element-source": Work(flops=30, flops_double=15), "call": CALL},
+    "dipoles": {"source": Work(flops_double=120, n_bytes=112), "call": CALL},
     "lmn": {"term": Work(flops_double=45, n_bytes=120), "call": CALL},
     "brightness": {"term": Work(flops_double=40, n_bytes=96), "call": CALL},
     "interpolate": {"value": Work(flops=16, reals=10), "call": CALL},
@@ -149,6 +149,7 @@ def kernel_stage(kernel: str, n_kinds: int, n_stations: int, is_scalar: bool) ->
     names = {
         "phasors": "phasors",
         "array_responses": "array factors",
+        "dipoles": "dipoles",
         "directions": "lmn",
         "apparent": "brightness",
         "along_axes": "along",

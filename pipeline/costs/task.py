@@ -48,7 +48,7 @@ class Task:
     n_kinds, is_scalar, is_intensity
         Kinds of station; whether they answer with numbers; whether, besides, no source is polarised.
     pattern
-        How costly a response is: "plain" is one, "beam" or "matrix".
+        What works a response out: "plain" is one; "beam", the host; "dipole", a kernel.
     n_elements
         Elements of all kinds of station.
     evaluations
@@ -141,6 +141,8 @@ def _kernels(task: Task) -> Counts:
         ("brightness", "call"): calls + (task.transform_sources > 0),
         ("array factors", "element-source"): task.n_elements * evaluated,
         ("array factors", "call"): task.evaluations * chunks * (task.n_elements > 0),
+        ("dipoles", "source"): evaluated * (task.pattern == "dipole"),
+        ("dipoles", "call"): task.evaluations * chunks * (task.pattern == "dipole"),
         ("accumulate", "baseline"): task.n_baselines,
         ("accumulate", "call"): 1 / task.block_dumps,
     }
@@ -175,7 +177,7 @@ def _host(task: Task) -> Counts:
         ("host", "channel"): 1,
         ("host", "call"): sum(one.calls for one in both),
         ("host", "moment"): task.evaluations * (chunks + (task.transform_sources > 0)),
-        **({("host", f"{task.pattern} response"): task.evaluations * seen} if task.pattern != "plain" else {}),
+        ("host", "beam response"): task.evaluations * seen * (task.pattern == "beam"),
         ("host", "flux"): task.n_sources / task.block_dumps,
         ("host", "corrupted"): task.has_gains + task.has_noise,
         ("host", "baseline"): task.n_baselines,

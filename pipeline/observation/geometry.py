@@ -65,8 +65,8 @@ class Moment:
     Attributes
     ----------
     horizon_axes
-        (3, 3) float64: east, north and up as rows, in the celestial intermediate axes, which do not turn with the Earth.
-        In these, apparent directions change by aberration alone, and by precession and nutation.
+        (3, 3) float64: east, north and up as rows, in the celestial intermediate axes, which do not turn with the
+        Earth. In these, apparent directions change by aberration alone, and by precession and nutation.
     uvw_axes
         (3, 3) float64: unit vectors of u, v and w as rows, in east, north, up; w is the apparent phase centre.
     station_uvw
@@ -91,7 +91,9 @@ class Moment:
 
     def north(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return unit vectors at sources towards ICRS north along the sky, (source, 3) float64."""
-        found: Float64 = _towards_north(_apparent(_markers(self._icrs[sources]), self._astrometry)) @ self.horizon_axes.T
+        found: Float64 = (
+            _towards_north(_apparent(_markers(self._icrs[sources]), self._astrometry)) @ self.horizon_axes.T
+        )
         return found
 
     def lmn(self, sources: Int64 | slice = _ALL) -> Float64:
@@ -259,7 +261,8 @@ def _apparent(icrs: Float64, astrometry: Any) -> Float64:
 
 def _towards_north(markers: Float64) -> Float64:
     """Return the unit vector along the sky from points towards their north, (…, 3), from `_markers`."""
-    at, north = markers[0], markers[1] - markers[2]
+    at = markers[0]
+    north: Float64 = markers[1] - markers[2]
     north -= np.einsum("...i,...i", north, at)[..., np.newaxis] * at
     north /= np.sqrt(np.einsum("...i,...i", north, north))[..., np.newaxis]
     return north

@@ -34,7 +34,7 @@ class Copies:
         self._locks = ExitStack()
 
     def send(self, array: Any, out: Array) -> None:
-        """Begin to copy a device array into a host array, after the kernels launched so far.
+        """Begin to copy a device array into a host array, each of whose rows is contiguous, after the kernels so far.
 
         Raises
         ------
@@ -45,7 +45,8 @@ class Copies:
         made = self._cuda.event()
         made.record()
         made.wait(self._stream)
-        array.copy_to_host(out, stream=self._stream)
+        for there, here in [(array, out)] if out.flags.c_contiguous else zip(array, out, strict=True):
+            there.copy_to_host(here, stream=self._stream)
         arrived = self._cuda.event()
         arrived.record(self._stream)
         self._sent.append(arrived)

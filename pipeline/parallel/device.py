@@ -168,6 +168,12 @@ class CudaDevice(Device):
         if self._copies is not None:
             self._copies.wait(most)
 
+    def packing_space(self, n_dumps: int, n_terms: int, n_stations: int) -> Any:
+        """Allocate what `kernels.per_kind` packs responses in."""
+        from kernels.cuda import operands
+
+        return self.empty((operands.space(n_dumps, n_terms, n_stations, self.real.itemsize),), self.real)
+
     def synchronise(self) -> None:
         """Wait for all kernels launched."""
         self._make_ready()

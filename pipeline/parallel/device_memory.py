@@ -49,9 +49,11 @@ class Held:
         jones = 8 * self.n_kinds * self.terms_at_once * self.real_bytes if self.n_kinds > 1 else 0
         batch = max(phasors + jones, BATCH_BYTES["cuda"])
         brightness = 2 * batch // self.n_stations
-        # Unit vectors at a cell's moments; flux densities of a channel, and of the next.
-        sources = self.n_sources * (N_MOMENTS * 24 + 2 * 32)
-        return SPARE_BYTES + batch + brightness + sources + N_MOMENTS * jones + self.kept_bytes + 4 * self.n_stations**2
+        # Four unit vectors at a cell's moments, three of them with which stations look; flux densities of two channels.
+        sources = self.n_sources * (N_MOMENTS * 4 * 24 + 2 * 32)
+        # Responses as they are worked out: of an element, in complex128, and of all kinds.
+        made = N_MOMENTS * (64 * self.terms_at_once + jones)
+        return SPARE_BYTES + batch + brightness + sources + made + self.kept_bytes + 4 * self.n_stations**2
 
     @property
     def dump_bytes(self) -> int:

@@ -93,6 +93,8 @@ class Device(ABC):
     def send(self, array: Any, out: Array) -> None:
         """Begin to copy as `download` does, and return at once where the device can copy while it computes.
 
+        The rows of ``out`` must be contiguous, not the whole.
+
         ``out`` must last as long as the device: its memory, and that of what it is a view of, is locked once. Neither
         array may change before `wait_for_sends`.
         """
@@ -100,6 +102,10 @@ class Device(ABC):
     @abstractmethod
     def wait_for_sends(self, most: int = 0) -> None:
         """Wait until no more than the last ``most`` of what was sent is still on its way."""
+
+    def packing_space(self, n_dumps: int, n_terms: int, n_stations: int) -> Any:
+        """Allocate what `kernels.per_kind` packs responses in: None where it needs nothing."""
+        return None
 
     @abstractmethod
     def synchronise(self) -> None:

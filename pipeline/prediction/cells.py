@@ -137,7 +137,9 @@ class Cell:
         self.first, self.stop = cells.bounds(index)
         self.moments = geometry.moments(cells.moments(index))
         self.vectors = np.stack([moment.apparent() for moment in self.moments])
-        height = np.stack([here @ moment.horizon_axes[2] for here, moment in zip(self.vectors, self.moments, strict=True)])
+        height = np.stack(
+            [here @ moment.horizon_axes[2] for here, moment in zip(self.vectors, self.moments, strict=True)]
+        )
         # Nothing rises faster than the Earth turns, and no dump is farther from a moment than the cell is half long.
         margin = EARTH_RAD_S * integration_s * (self.stop - self.first) / 2
         self.is_up: Bool = np.all(height > 0, axis=0)

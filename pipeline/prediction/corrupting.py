@@ -43,6 +43,11 @@ class Corrupting:
         """On the device: (baseline,) float32, the weights of a sample that is not flagged: zero for dead stations."""
         return self._weights[1]
 
+    @property
+    def corrupts(self) -> bool:
+        """Whether `corrupt` does anything."""
+        return self._instrument.gains is not None or self._instrument.noise is not None
+
     def corrupt(self, channel: int, dump: int, visibilities: Any) -> None:
         """Apply gains and add noise, in place.
 

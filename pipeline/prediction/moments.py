@@ -55,6 +55,8 @@ class Stretch:
     ----------
     first, stop
         First and last + 1 of them, counted in the block.
+    station_uvw
+        (dump, epoch, station, 3) float64, m.
     weights, middle_weights
         (dump, epoch, moment), (dump, 1, moment) float64: of the cell's moments.
     axes, middle_axes
@@ -67,12 +69,25 @@ class Stretch:
 
     first: int
     stop: int
+    station_uvw: Any
     weights: Any
     middle_weights: Any
     axes: Any
     middle_axes: Any
     response_weights: Any
     zenith: Any
+
+    def parts(self, most: int) -> list[Stretch]:
+        """Cut it into parts of so many dumps at most."""
+        if most >= self.stop - self.first:
+            return [self]
+        arrays = [getattr(self, field.name) for field in dataclasses.fields(self)[2:]]
+        parts = []
+        for first in range(self.first, self.stop, most):
+            stop = min(first + most, self.stop)
+            here = slice(first - self.first, stop - self.first)
+            parts.append(Stretch(first, stop, *(array[here] for array in arrays)))
+        return parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,37 +96,28 @@ class Batch:
 
     Attributes
     ----------
-    first
-        The first of the dumps, counted in the block.
-    dumps
+    stretch, dumps
         The dumps.
     present, of_terms
         The sources and their terms.
     lmn, middle_lmn
         On the device: (dump, term, 3) and (dump, source, 3) float64 l, m, n - 1, in the middle of the dump.
-    station_uvw
-        On the device: (dump, epoch, station, 3) float64, m.
-    zenith, response_weights
-        On the device, as a `Stretch` has them.
     axes
         Of Gaussians, on the device: (dump, source, 2, 3) float64, 1/(m Hz), as `envelope_axes` gives them.
     """
 
-    first: int
+    stretch: Stretch
     dumps: list[DumpMoments]
     present: Present
     of_terms: DeviceTerms
     lmn: Any
     middle_lmn: Any
-    station_uvw: Any
-    zenith: Any
-    response_weights: Any
     axes: Any
 
     @property
     def of_block(self) -> slice:
         """Where the dumps are in the block."""
-        return slice(self.first, self.first + len(self.dumps))
+        return slice(self.stretch.first, self.stretch.stop)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,24 +199,25 @@ class Moments:
                 of_dump = weights[k - some.start]
                 moments = epochs[k * n : (k + 1) * n]
                 dumps.append(DumpMoments(int(dump[k]), moments[self._middle], moments, of_dump, of_dump[self._middle]))
-            stretch = self._stretch(some, weights, dumps[some])
+            stretch = self._stretch(some, weights, dumps[some], on_device)
+            parts: dict[int, list[Stretch]] = {}  # most chunks want the same number of dumps at once
             for number in range(len(self._chunks)):
-                batches[number] += self._batches(number, cell, stretch, dumps, on_device)
+                batches[number] += self._batches(number, cell, stretch, parts, dumps)
         n_chunks = len(self._prepared.inputs.routes.chunks)
         block = GeometryBlock(dump, geometry.times(dump + 0.5), np.ascontiguousarray(station_uvw[:, self._middle]))
         return BlockMoments(block, dumps, batches[:n_chunks], batches[n_chunks:], self._offsets)
 
-    def _stretch(self, some: slice, weights: Float64, dumps: list[DumpMoments]) -> Stretch:
+    def _stretch(self, some: slice, weights: Float64, dumps: list[DumpMoments], station_uvw: Any) -> Stretch:
         """Put what all chunks share of a stretch on the device."""
         middle = weights[:, self._middle]
         axes = np.array([[epoch.uvw_axes @ epoch.horizon_axes for epoch in each.epochs] for each in dumps])
         middle_axes = np.ascontiguousarray(axes[:, self._middle : self._middle + 1])
         zenith = np.stack([each.middle.uvw_axes[:, 2] for each in dumps])
         arrays = (weights, middle[:, np.newaxis], axes, middle_axes, middle.astype(self._real), zenith)
-        return Stretch(some.start, some.stop, *(self._device.upload(array) for array in arrays))
+        return Stretch(some.start, some.stop, station_uvw[some], *(self._device.upload(array) for array in arrays))
 
     def _batches(
-        self, number: int, cell: int, stretch: Stretch, dumps: list[DumpMoments], station_uvw: Any
+        self, number: int, cell: int, stretch: Stretch, parts: dict[int, list[Stretch]], dumps: list[DumpMoments]
     ) -> Iterator[Batch]:
         """Yield the batches of one chunk in a stretch: as many dumps as the device wants at once."""
         device, kernels = self._device, self._device.kernels
@@ -221,28 +228,19 @@ class Moments:
         n_terms, n_sources = len(mine.terms.source), len(present.sources)
         is_transformed = number >= len(self._prepared.inputs.routes.chunks)
         most = 1 if is_transformed else self._prepared.dumps_at_once(n_terms, n_sources)
-        for first in range(stretch.first, stretch.stop, most):
-            stop = min(first + most, stretch.stop)
-            here = slice(first - stretch.first, stop - stretch.first)
-            middle_lmn = device.empty((stop - first, n_sources, 3), np.float64)
-            middle = (stretch.middle_weights[here], stretch.middle_axes[here], mine.source_row, mine.middle_epoch)
+        if most not in parts:
+            parts[most] = stretch.parts(most)
+        for part in parts[most]:
+            n_dumps, of_part = part.stop - part.first, dumps[part.first : part.stop]
+            middle_lmn = device.empty((n_dumps, n_sources, 3), np.float64)
+            middle = part.middle_weights, part.middle_axes, mine.source_row, mine.middle_epoch
             kernels.directions(nodes, *middle, middle_lmn)
             lmn = middle_lmn  # a transform makes its own
             if not is_transformed:
-                lmn = device.empty((stop - first, n_terms, 3), np.float64)
-                kernels.directions(nodes, stretch.weights[here], stretch.axes[here], mine.row, mine.epoch, lmn)
-            yield Batch(
-                first,
-                dumps[first:stop],
-                present,
-                mine,
-                lmn,
-                middle_lmn,
-                station_uvw[first:stop],
-                stretch.zenith[here],
-                stretch.response_weights[here],
-                self._axes(present, dumps[first:stop]) if self._chunks[number].is_extended else None,
-            )
+                lmn = device.empty((n_dumps, n_terms, 3), np.float64)
+                kernels.directions(nodes, part.weights, part.axes, mine.row, mine.epoch, lmn)
+            axes = self._axes(present, of_part) if self._chunks[number].is_extended else None
+            yield Batch(part, of_part, present, mine, lmn, middle_lmn, axes)
 
     def _axes(self, present: Present, dumps: list[DumpMoments]) -> Any:
         """Return what describes the Gaussians of a chunk in some dumps, on the device."""
@@ -261,7 +259,7 @@ class Moments:
             self._cell = cell, self._device.upload(cell.vectors), {}
         cell, nodes, chunks = self._cell
         if number not in chunks:
-            chunks[number] = Present(cell, number, self._chunks[number], not self._response.is_scalar)
+            chunks[number] = Present(self._device, cell, number, self._chunks[number], not self._response.is_scalar)
         return nodes, chunks[number]
 
     def _on_device(self, present: Present) -> DeviceTerms:

@@ -121,11 +121,10 @@ class Predictor:
             for _ in range(n_channels):
                 self._add_channel(channel, moments, sums, weights)
                 channel += 1
-            for dump in range(n_dumps):
-                self._device.send(sums[dump], out.values[dump, item])
-                self._device.send(weights[dump], out.weights[dump, item])
+            self._device.send(sums, out.values[:, item])
+            self._device.send(weights, out.weights[:, item])
             self._sums.append(self._sums.pop(0))
-            self._n_sent_last = 2 * n_dumps
+            self._n_sent_last = 2
 
     def _add_channel(self, channel: int, moments: BlockMoments, sums: Any, sum_weights: Any) -> None:
         """Predict one channel for every dump of a block and add it to the sums."""
@@ -134,7 +133,7 @@ class Predictor:
             return
         visibilities = self._visibilities[: moments.n_dumps]
         self._summing.sum_sources(channel, moments, visibilities)
-        for k in kept:
+        for k in kept if self._corrupting.corrupts else ():
             self._corrupting.corrupt(channel, moments.dumps[k].dump, visibilities[k])
         for run in _runs(kept):
             self._device.kernels.accumulate(visibilities[run], self._corrupting.weights, sums[run], sum_weights[run])
@@ -148,8 +147,8 @@ def _runs(numbers: list[int]) -> Iterator[slice]:
 
 
 def _n_sends(sums: Sums) -> int:
-    """Return how many copies bring a block to the host: values and weights of every dump and item."""
-    return 2 * len(sums.weights) * len(sums.weights[0])
+    """Return how many copies bring a block to the host: values and weights of every item."""
+    return 2 * len(sums.weights[0])
 
 
 def warm_up(prepared: Prepared) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.observation.stations.base import Directions
+from pipeline.observation.stations.base import DeviceDirections, Directions
 from pipeline.parallel.device import Device
-from pipeline.prediction.cells import Cell, between
+from pipeline.prediction.cells import Cell
 from pipeline.prediction.terms import Chunk, Terms, make_terms
 
 Float64 = npt.NDArray[np.float64]
@@ -61,19 +61,27 @@ class DeviceTerms:
 
 
 @dataclasses.dataclass(frozen=True)
-class SeenAt:
-    """How stations see sources dump by dump.
+class Looks:
+    """From where stations look at the sources of a chunk in some dumps, one direction after another.
 
     Attributes
     ----------
     directions
-        The sources that are up, dump after dump.
+        First those at the cell's moments of the sources between whose responses is interpolated, moment after moment;
+        then those in the middle of every dump of the others while they are up, dump after dump.
+    n_between
+        Number of sources of the first kind, which come first.
     look
-        (dump, source) int32: which of these a source is in a dump; -1 while it is down.
+        On the device: (dump, other) int32, which of the directions is whose; -1 while it is down.
     """
 
-    directions: Directions
-    look: npt.NDArray[np.int32]
+    directions: DeviceDirections
+    n_between: int
+    look: Any
+
+    def of_dumps(self, first: int, stop: int) -> Any:
+        """Return `look` of some of the dumps."""
+        return self.look[first:stop] if self.look.size else self.look  # Numba cuts no empty array
 
 
 class Present:
@@ -84,6 +92,8 @@ class Present:
 
     Parameters
     ----------
+    device
+        Where looks go.
     cell
         The cell.
     number, chunk
@@ -101,8 +111,8 @@ class Present:
         Number of these.
     """
 
-    def __init__(self, cell: Cell, number: int, chunk: Chunk, needs_north: bool) -> None:
-        self.cell, self.number = cell, number
+    def __init__(self, device: Device, cell: Cell, number: int, chunk: Chunk, needs_north: bool) -> None:
+        self._device, self.cell, self.number = device, cell, number
         is_up, is_present = cell.is_up[chunk.sources], cell.is_present[chunk.sources]
         order = np.concatenate([np.flatnonzero(is_up), np.flatnonzero(is_present & ~is_up)])
         self.sources, self.n_up = chunk.sources[order], int(is_up.sum())
@@ -118,50 +128,49 @@ class Present:
         return np.stack([moment.north(self.sources) @ moment.horizon_axes for moment in self.cell.moments])
 
     @functools.cached_property
-    def at_moments(self) -> Directions:
-        """How stations see the sources that are up at all of the cell's moments, one moment after another."""
-        up, shape = slice(self.n_up), (-1, 3)
-        vectors, moments = self.cell.vectors[:, self.sources[up]], self.cell.moments
-        enu = np.stack([vectors[k] @ moment.horizon_axes.T for k, moment in enumerate(moments)])
-        north = np.full_like(enu, np.nan)
+    def looks(self) -> Looks:
+        """Looks of all the cell's dumps, interpolated for the sources that are up at all of its moments."""
+        up, moments = slice(self.n_up), self.cell.moments
+        vectors = self.cell.vectors[:, self.sources[up]]
+        enu = [vectors[k] @ moment.horizon_axes.T for k, moment in enumerate(moments)]
+        north = [np.full((self.n_up, 3), np.nan) for _ in moments]
         if self._needs_north:
-            north = np.stack([self.north[k, up] @ moment.horizon_axes.T for k, moment in enumerate(moments)])
-        pointing = np.repeat(np.stack([moment.uvw_axes[2] for moment in moments]), self.n_up, axis=0)
-        return Directions(enu.reshape(shape), north.reshape(shape), pointing)
+            north = [self.north[k, up] @ moment.horizon_axes.T for k, moment in enumerate(moments)]
+        pointing = [np.broadcast_to(moment.uvw_axes[2], here.shape) for here, moment in zip(enu, moments, strict=True)]
+        others, look = self._at_dumps(self.cell.first, self.cell.stop, self.n_up)
+        look[look >= 0] += len(moments) * self.n_up
+        arrays = ([*enu, others.enu], [*north, others.north], [*pointing, others.pointing])
+        return self._looks(Directions(*map(np.concatenate, arrays)), self.n_up, look)
 
-    @functools.cached_property
-    def others_at_dumps(self) -> SeenAt:
-        """How stations see the others in all of the cell's dumps."""
-        return self.at_dumps(self.cell.first, self.cell.stop, self.n_up)
+    def looks_at_dumps(self, first: int, stop: int) -> Looks:
+        """Return looks in dumps ``first <= dump < stop``, dump by dump for all sources."""
+        directions, look = self._at_dumps(first, stop, 0)
+        return self._looks(directions, 0, look)
 
-    def at_dumps(self, first: int, stop: int, since: int = 0) -> SeenAt:
-        """Say how stations see the sources, in the middle of dumps, while they are up.
+    def _looks(self, directions: Directions, n_between: int, look: npt.NDArray[np.int32]) -> Looks:
+        return Looks(DeviceDirections(directions, self._device), n_between, self._device.upload(look))
 
-        Parameters
-        ----------
-        first, stop
-            First and last + 1 dump.
-        since
-            The first of the sources.
+    def _at_dumps(self, first: int, stop: int, since: int) -> tuple[Directions, npt.NDArray[np.int32]]:
+        """Say where sources from one on are in the middle of dumps while they are up, and which look is whose.
+
+        Every number is worked out by itself, whatever the other dumps.
         """
         some = self.sources[since:]
-        look = np.full((stop - first, len(some)), -1, np.int32)
-        none = np.empty((0, 3))
-        parts, n_looks = [(none, none, none)], 0
-        for dump in range(first, stop if len(some) else first):
-            *part, column = self._at_dump(dump, some, since)
-            look[dump - first, column] = n_looks + np.arange(len(column))
-            n_looks += len(column)
-            parts.append((part[0], part[1], part[2]))
-        return SeenAt(Directions(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True))), look)
+        moments, weights = zip(*self.cell.dumps()[first - self.cell.first : stop - self.cell.first], strict=True)
+        horizon_axes = np.stack([moment.horizon_axes for moment in moments])
 
-    def _at_dump(self, dump: int, some: Int64, since: int) -> tuple[Float64, Float64, Float64, Int64]:
-        """Return directions, north and pointing of the sources that are up in a dump, and which they are."""
-        moment, weights = self.cell.dumps()[dump - self.cell.first]
-        enu = self.cell.enu_at(weights, moment, some)
-        column = np.flatnonzero(enu[:, 2] > 0)
-        enu = enu[column]
-        north = np.full_like(enu, np.nan)
-        if self._needs_north:
-            north = between(weights, self.north[:, since + column], moment)
-        return enu, north, np.broadcast_to(moment.uvw_axes[2], enu.shape), column
+        def at_dumps(vectors: Float64) -> Float64:
+            between = sum(
+                weight[:, np.newaxis, np.newaxis] * vectors[m] for m, weight in enumerate(np.transpose(weights))
+            )
+            return np.stack(
+                [(between * axis[:, np.newaxis]).sum(axis=-1) for axis in horizon_axes.swapaxes(0, 1)], axis=-1
+            )
+
+        enu = at_dumps(self.cell.vectors[:, some])
+        is_up = enu[:, :, 2] > 0
+        look = np.full(is_up.shape, -1, np.int32)
+        look[is_up] = np.arange(is_up.sum())
+        north = at_dumps(self.north[:, since:])[is_up] if self._needs_north else np.full((is_up.sum(), 3), np.nan)
+        pointing = np.stack([moment.uvw_axes[2] for moment in moments])[np.nonzero(is_up)[0]]
+        return Directions(enu[is_up], north, pointing), look

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.costs.memory import N_MOMENTS
-from pipeline.observation.stations.base import Directions, StationResponse
+from pipeline.observation.stations.base import StationResponse
 from pipeline.parallel.host_device import Device
 from pipeline.prediction.moments import Batch
-from pipeline.prediction.present import Present
+from pipeline.prediction.present import Looks, Present
+from pipeline.prediction.scratch import Scratch
 
 
 class Responses:
@@ -38,96 +38,63 @@ class Responses:
         memory_bytes: int,
     ) -> None:
         self._response, self._is_interpolated, self._device = response, is_interpolated, device
-        self._dtype = dtype
+        self._bound, self._dtype = response.bind(device), dtype
         self._real = np.zeros(0, self._dtype).real.dtype
         self._matrix = () if response.is_scalar else (2, 2)
         self._n_values = 1 if response.is_scalar else 4
-        self._elements: tuple[Any, ...] | None = None
-        self._kept: OrderedDict[tuple[int, int, float], tuple[Any, Any, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, float], Any] = OrderedDict()
         self._room, self._held = memory_bytes, 0
-        # Allocating it for every batch would take longer than interpolating.
-        self._scratch: Any = device.empty((0,), self._dtype)
+        self._scratch = Scratch(device, self._dtype)
 
-    def at(self, batch: Batch, frequency_hz: float) -> Any:
+    def at(self, batch: Batch, frequency_hz: float) -> Any | None:
         """Return the responses of all kinds of station to the sources of a batch, until the next call.
 
         Returns
         -------
-        (dump, kind, source) complex of scalar responses, else (dump, kind, source, 2, 2) complex, on the device; no
-        kinds where every response is one. Of sources that are down they mean nothing, but are finite.
+        (dump, kind, source) complex of scalar responses, else (dump, kind, source, 2, 2) complex, on the device; None
+        where every response is one. Of sources that are down they mean nothing, but are finite.
         """
-        present, dumps, n_kinds = batch.present, batch.dumps, self._response.n_kinds
-        shape = (len(dumps), n_kinds, len(present.sources), *self._matrix)
+        present, n_dumps, n_kinds = batch.present, len(batch.dumps), self._response.n_kinds
+        n_sources = len(present.sources)
         if self._response.is_unity:
-            return self._device.empty((len(dumps), 0, *shape[2:]), self._dtype)
-        first = dumps[0].dump
+            return None
+        first = batch.dumps[0].dump
         if self._is_interpolated:
-            known, others, look = self._of_cell(present, frequency_hz)
-            start = first - present.cell.first
-            look = look[start : start + len(dumps)] if look.size else look  # Numba cuts no empty array
+            looks, values = present.looks, self._of_cell(present, frequency_hz)
+            look = looks.of_dumps(first - present.cell.first, first - present.cell.first + n_dumps)
         else:
-            known = self._device.empty((n_kinds, N_MOMENTS, 0), self._dtype)
-            seen = present.at_dumps(first, first + len(dumps))
-            others, look = self._evaluate(seen.directions, frequency_hz), self._device.upload(seen.look)
-        n_values = n_kinds * len(present.sources) * self._n_values
-        if self._scratch.size < len(dumps) * n_values:
-            self._scratch = self._device.empty((len(dumps) * n_values,), self._dtype)
-        out = self._scratch[: len(dumps) * n_values].reshape(len(dumps), n_kinds, n_values // n_kinds)
-        known, others, flat = (array.view(self._real) for array in (known, others, out))
-        self._device.kernels.interpolate(known, batch.response_weights, others, look, flat)
-        return out.reshape(shape)
+            looks = present.looks_at_dumps(first, first + n_dumps)
+            look, values = looks.look, self._evaluate(looks, frequency_hz)
+        shape = (n_dumps, n_kinds, n_sources, self._n_values)
+        out = self._scratch.shaped(*shape)
+        reals = values.view(self._real), batch.stretch.response_weights, looks.n_between, look, out.view(self._real)
+        self._device.kernels.interpolate(*reals)
+        return out.reshape((*shape[:3], *self._matrix))
 
-    def _of_cell(self, present: Present, frequency_hz: float) -> tuple[Any, Any, Any]:
-        """Return what interpolates the responses of a cell.
-
-        Returns
-        -------
-        known : (kind, moment, value)
-            Responses at the cell's moments to the sources that are up at all of these.
-        others : (kind, look, value)
-            To the others, while they are up.
-        look : (dump of the cell, other) int32
-            Which of these are whose.
-        """
+    def _of_cell(self, present: Present, frequency_hz: float) -> Any:
+        """Return the responses in the looks of a cell, (kind, look, value)."""
         key = (present.number, present.cell.index, frequency_hz)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        known = self._evaluate(present.at_moments, frequency_hz)
-        known = known.reshape(self._response.n_kinds, N_MOMENTS, present.n_up * self._n_values)
-        seen = present.others_at_dumps
-        found = known, self._evaluate(seen.directions, frequency_hz), self._device.upload(seen.look)
+        found = self._evaluate(present.looks, frequency_hz)
         self._keep(key, found)
         return found
 
-    def _evaluate(self, directions: Directions, frequency_hz: float) -> Any:
-        """Return responses, (kind, source, value), on the device."""
-        device, response, n_sources = self._device, self._response, len(directions.enu)
-        if response.elements is None or response.element is None:
-            found = response.respond(directions, frequency_hz, None).astype(self._dtype)
-            return device.upload(found.reshape(response.n_kinds, n_sources, self._n_values))
-        out = device.empty((response.n_kinds, n_sources, self._n_values), self._dtype)
-        if not n_sources:
-            return out
-        if self._elements is None:
-            self._elements = tuple(device.upload(array) for array in response.elements)
-        field = response.element.respond(directions, frequency_hz, None)[0].astype(self._dtype)
-        field = field.reshape(n_sources, self._n_values)
-        there = [device.upload(array) for array in (directions.enu - directions.pointing, field)]
-        device.kernels.array_responses(*self._elements, there[0], frequency_hz, there[1], out)
+    def _evaluate(self, looks: Looks, frequency_hz: float) -> Any:
+        """Return responses in some directions, (kind, look, value), on the device."""
+        n_looks = len(looks.directions.host.enu)
+        out = self._device.empty((self._response.n_kinds, n_looks, self._n_values), self._dtype)
+        if n_looks:
+            self._bound(looks.directions, frequency_hz, out)
         return out
 
-    def _keep(self, key: tuple[int, int, float], found: tuple[Any, Any, Any]) -> None:
+    def _keep(self, key: tuple[int, int, float], found: Any) -> None:
         """Keep the responses of a cell, and let the oldest go for them."""
-        n_bytes = _n_bytes(found)
-        if n_bytes > self._room:
+        if found.nbytes > self._room:
             return
-        while n_bytes > self._room - self._held:
+        while found.nbytes > self._room - self._held:
             _, oldest = self._kept.popitem(last=False)
-            self._held -= _n_bytes(oldest)
+            self._held -= int(oldest.nbytes)
         self._kept[key] = found
-        self._held += n_bytes
-
-
-def _n_bytes(arrays: tuple[Any, Any, Any]) -> int:
-    return sum(int(array.nbytes) for array in arrays)
+        self._held += int(found.nbytes)

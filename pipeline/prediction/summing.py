@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +20,7 @@ from pipeline.prediction.moments import Batch, BlockMoments, DumpMoments
 from pipeline.prediction.present import Present
 from pipeline.prediction.responses import Responses
 from pipeline.prediction.routes import Transformed
+from pipeline.prediction.scratch import Scratch
 from pipeline.prediction.terms import Chunk
 from pipeline.prediction.transform import transform
 from pipeline.prepare import Prepared
@@ -45,7 +45,7 @@ class Seen:
     phasors
         (dump, 2, term, station).
     jones
-        (dump, kind, source, 2, 2); no kinds where all stations answer alike, or the phasors hold the responses.
+        (dump, kind, source, 2, 2); None where all stations answer alike, or the phasors hold the responses.
     coherency
         (dump, term, 4), Jy, times the quadrature's weights: the sky's, or what all stations alike see of it. Or
         (dump, term) where there is but an intensity.
@@ -80,8 +80,14 @@ class Summing:
         index = np.full((self._n_stations, self._n_stations), -1, np.int32)
         index[self._baselines[:, 0], self._baselines[:, 1]] = np.arange(len(self._baselines), dtype=np.int32)
         self._index = device.upload(index)
-        self._phasors = device.empty((prepared.phasors_at_once,), device.real)
-        self._brightness = device.empty((prepared.brightness_at_once,), device.real)
+        self._phasors = Scratch(device, device.real, prepared.phasors_at_once)
+        self._brightness = Scratch(device, device.real, prepared.brightness_at_once)
+        self._no_jones = device.empty((0, 0, 2, 2), device.complex)
+        self._no_response = device.empty((1, 0), prepared.response_dtype)
+        self._packing_space = None
+        if inputs.response.n_kinds > 1 and not inputs.response.is_scalar:
+            most = prepared.phasors_at_once // (2 * self._n_stations), plan.sizes.terms_at_once
+            self._packing_space = device.packing_space(max(1, most[0] // max(1, most[1])), most[1], self._n_stations)
         # Stations along the axes of every Gaussian, each of which is round and of width one in these.
         n_extended = plan.sizes.extended_at_once
         self._gaussians = (
@@ -122,40 +128,39 @@ class Summing:
 
     def _look(self, chunk: Chunk, batch: Batch, here: Channel) -> Seen:
         """See the sources of one chunk through the stations."""
-        device, kernels, mine = self._device, self._device.kernels, batch.of_terms
+        kernels, mine = self._device.kernels, batch.of_terms
         n_dumps, n_terms = len(batch.dumps), len(mine.terms.source)
-        shape = (n_dumps, 2, n_terms, self._n_stations)
-        phasors = self._phasors[: math.prod(shape)].reshape(shape)
-        kernels.phasors(batch.station_uvw, mine.epoch, batch.lmn, here.frequency_hz, mine.offset_hz, phasors)
+        phasors = self._phasors.shaped(n_dumps, 2, n_terms, self._n_stations)
+        kernels.phasors(batch.stretch.station_uvw, mine.epoch, batch.lmn, here.frequency_hz, mine.offset_hz, phasors)
         for place, moment in enumerate(batch.dumps if self._corrupting.has_ionosphere else ()):
             enu = batch.present.cell.enu_at(moment.middle_weights, moment.middle, mine.sources)
             self._corrupting.delay(moment.dump, enu, mine.source, here.frequency_hz, phasors[place])
         response = self._responses.at(batch, here.frequency_hz)
-        jones = device.empty((n_dumps, 0, 0, 2, 2), device.complex)
+        jones = None
         if self._response.n_kinds > 1 and self._response.is_scalar:
             kernels.scale(response, self._kind, mine.source, phasors)
         elif self._response.n_kinds > 1:
             jones = response
-        seen = (n_dumps, n_terms) if self._is_intensity and not chunk.is_extended else (n_dumps, n_terms, 4)
-        brightness = self._brightness[: math.prod(seen)].reshape(seen)
+        is_number = self._is_intensity and not chunk.is_extended
+        brightness = self._brightness.shaped(n_dumps, n_terms, *(() if is_number else (4,)))
         self._see(batch, response, here, brightness)
         return Seen(phasors, jones, brightness)
 
     def _see(self, batch: Batch, response: Any, here: Channel, out: Any) -> None:
         """See the brightness of terms, (dump, term, …), through stations that are alike; as it is where they differ."""
-        mine, (n_dumps, n_kinds, n_sources, *matrix) = batch.of_terms, response.shape
-        alike = response.reshape(n_dumps, n_kinds * n_sources, *matrix)
-        if n_kinds > 1:
-            alike = self._device.empty((n_dumps, 0), response.dtype)
-        sky = (here.stokes_jy, mine.row, mine.weight, batch.middle_lmn, batch.zenith, mine.source)
+        mine, alike = batch.of_terms, self._no_response
+        if response is not None and self._response.n_kinds == 1:
+            n_dumps, _, n_sources, *matrix = response.shape
+            alike = response.reshape((n_dumps, n_sources, *matrix))
+        sky = (here.stokes_jy, mine.row, mine.weight, batch.middle_lmn, batch.stretch.zenith, mine.source)
         self._device.kernels.apparent(*sky, alike, out)
 
     def _add_points(self, batch: Batch, seen: Seen, out: Any) -> None:
         """Add a chunk of point sources by the product that suits stations and sky."""
         kernels = self._device.kernels
-        if seen.jones.shape[1]:
-            source = batch.of_terms.source
-            kernels.per_kind(seen.phasors, seen.jones, self._kind, source, seen.coherency, self._index, out)
+        if seen.jones is not None:
+            of_terms = (seen.phasors, seen.jones, self._kind, batch.of_terms.source, seen.coherency)
+            kernels.per_kind(*of_terms, self._index, out, self._packing_space)
         elif self._is_intensity:
             kernels.unpolarised(seen.phasors, seen.coherency, self._index, out)
         else:
@@ -166,9 +171,10 @@ class Summing:
         kernels, mine = self._device.kernels, batch.of_terms
         n_terms = len(mine.terms.source)
         along, envelope, once = (array[:n_terms] for array in self._gaussians)
-        axes, station_uvw = batch.axes[place], batch.station_uvw[place]
+        axes, station_uvw = batch.axes[place], batch.stretch.station_uvw[place]
         kernels.along_axes(station_uvw, mine.epoch, axes, mine.source, here.frequency_hz, mine.offset_hz, along)
-        phasors, jones, coherency = seen.phasors[place], seen.jones[place], seen.coherency[place]
+        phasors, coherency = seen.phasors[place], seen.coherency[place]
+        jones = self._no_jones if seen.jones is None else seen.jones[place]
         of_stations = (phasors, jones, self._kind, mine.source, coherency)
         kernels.gaussians(*of_stations, envelope, once, along, self._index, out)
 

@@ -11,9 +11,11 @@ import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import dipole_oracle
 import direct_sum
 import numpy as np
 import pytest
@@ -49,11 +51,15 @@ def to_host(array: Any) -> Any:
     return array.copy_to_host()
 
 
+def to_device(arguments: Iterable[Any]) -> list[Any]:
+    """Arguments of a kernel: arrays on the device, numbers as they are."""
+    return [cuda.to_device(each) if isinstance(each, np.ndarray) else each for each in arguments]
+
+
 def phasors_of(terms: direct_sum.Terms, real: Any) -> Any:
     """Phasors on the device."""
     out = cuda.to_device(np.full(terms.shape, np.nan, real))
-    arguments = [cuda.to_device(each) if isinstance(each, np.ndarray) else each for each in terms.arguments]
-    kernels.phasors(*arguments, out)
+    kernels.phasors(*to_device(terms.arguments), out)
     return out
 
 
@@ -160,7 +166,8 @@ def slab_bytes(n_terms: int, n_stations: int) -> int:
 
 
 @on_gpu_or_simulator
-def test_responses_are_multiplied_in_slab_by_slab(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_given_space", [False, True])
+def test_responses_are_multiplied_in_slab_by_slab(is_given_space: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three dumps of five terms, two dumps and two terms at a time: the last of either are one."""
     n_stations, n_terms, n_dumps, slab = 3, 5, 3, 2
     monkeypatch.setattr(operands, "SLAB_TERMS", slab)
@@ -171,7 +178,12 @@ def test_responses_are_multiplied_in_slab_by_slab(monkeypatch: pytest.MonkeyPatc
     kind, source = np.array([0, 1, 0], np.int32), rng.integers(0, 7, n_terms).astype(np.int32)
     coherency = rng.normal(size=(n_dumps, n_terms, 4)).astype(np.float32)
     arrays = tuple(map(cuda.to_device, (phasors, jones, kind, source, coherency)))
-    slabs = [(first, to_host(packed).copy()) for first, packed in operands.pack_in_slabs(arrays)]
+    out = cuda.to_device(np.arange(n_dumps, dtype=np.complex64)[:, np.newaxis, np.newaxis])
+    space = np.full(operands.space(n_dumps, n_terms, n_stations, 4), np.nan, np.float32)
+    slabs = []
+    for packed, some in operands.pack_in_slabs(arrays, out, cuda.to_device(space) if is_given_space else None):
+        slabs.append((int(to_host(some)[0, 0, 0].real), to_host(packed).copy()))
+        assert some.shape[0] == packed.shape[0]
     assert [first for first, _ in slabs] == [0, 0, 0, 2, 2, 2]
     sizes = [(2, 4), (2, 4), (2, 2), (1, 4), (1, 4), (1, 2)]
     assert [packed.shape for _, packed in slabs] == [(some, 2, 2, 2, inner, n_stations) for some, inner in sizes]
@@ -218,18 +230,19 @@ def test_scale(precision: str) -> None:
 @pytest.mark.parametrize(
     "sizes",
     [
-        Sizes(n_moments=4, n_rows=3, n_values=37, n_others=5, n_looks=11, n_parts=2),
-        Sizes(n_moments=1, n_rows=1, n_values=3, n_others=3, n_looks=5, n_parts=8),
-        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=3, n_looks=7, n_parts=2),
-        Sizes(n_moments=2, n_rows=2, n_values=3, n_others=0, n_looks=0, n_parts=8),
-        Sizes(n_moments=4, n_rows=2, n_values=5, n_others=3, n_looks=0, n_parts=2),
-        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=0, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=3, n_between=19, n_others=5, n_looks=11, n_parts=2),
+        Sizes(n_moments=1, n_rows=1, n_between=3, n_others=3, n_looks=5, n_parts=8),
+        Sizes(n_moments=4, n_rows=2, n_between=0, n_others=3, n_looks=7, n_parts=2),
+        Sizes(n_moments=2, n_rows=2, n_between=3, n_others=0, n_looks=0, n_parts=8),
+        Sizes(n_moments=4, n_rows=2, n_between=5, n_others=3, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_between=0, n_others=0, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=0, n_between=5, n_others=2, n_looks=3, n_parts=2),
     ],
     ids=str,
 )
 def test_interpolate(real: Any, sizes: Sizes) -> None:
     arguments, out = sizes.arguments(real), cuda.to_device(sizes.garbage(real))
-    kernels.interpolate(*map(cuda.to_device, arguments), out)
+    kernels.interpolate(*to_device(arguments), out)
     expected, bound = interpolated(*arguments)
     assert (np.abs(to_host(out) - expected) <= bound).all()
 
@@ -258,6 +271,18 @@ def test_array_responses(dtype: Any, bound: float, n_sources: int, n_values: int
     expected = np.stack([each[:5].mean(axis=0), each[5]])[..., None] * field.astype(complex)
     allowed = (bound + 2 * np.finfo(dtype).eps) * np.abs(weight).max() * np.abs(field)
     assert (np.abs(to_host(out) - expected) <= allowed).all()
+
+
+@on_gpu_or_simulator
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(("height", "half"), dipole_oracle.SHAPES)
+@pytest.mark.parametrize(("n_looks", "rotation"), [(7, 0.0), (7, 0.3), (1, 0.3), (0, 0.3)])
+def test_dipoles(n_looks: int, rotation: float, height: float, half: float, dtype: Any) -> None:
+    arguments = (*dipole_oracle.looks(n_looks, rotation), height, half)
+    out = cuda.to_device(np.full((n_looks, 4), np.nan, dtype))
+    kernels.dipoles(*to_device(arguments), out)
+    expected, bound = dipole_oracle.responses(*arguments, dtype)
+    assert (np.abs(to_host(out) - expected) <= bound).all()
 
 
 @on_gpu_or_simulator

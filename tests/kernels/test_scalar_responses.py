@@ -1,4 +1,4 @@
-"""Responses of aperture arrays, and scalar responses of stations, against NumPy in long double."""
+"""Responses of aperture arrays and dipoles, and scalar responses of stations, against NumPy in long double."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from types import ModuleType
 from typing import Any
 
+import dipole_oracle
 import direct_sum
 import numba
 import numpy as np
@@ -44,15 +45,16 @@ def test_scale(module: ModuleType, precision: str, n_stations: int, n_terms: int
 @pytest.mark.parametrize(
     "sizes",
     [
-        Sizes(n_moments=4, n_rows=3, n_values=9001, n_others=7, n_looks=13, n_parts=2),
-        Sizes(n_moments=4, n_rows=2, n_values=37, n_others=5, n_looks=11, n_parts=8),
-        Sizes(n_moments=1, n_rows=1, n_values=1, n_others=1, n_looks=3, n_parts=1),
-        Sizes(n_moments=3, n_rows=2, n_values=4096, n_others=1, n_looks=1, n_parts=8),
-        Sizes(n_moments=4, n_rows=5, n_values=0, n_others=11, n_looks=17, n_parts=2),
-        Sizes(n_moments=2, n_rows=3, n_values=5, n_others=0, n_looks=0, n_parts=8),
-        Sizes(n_moments=4, n_rows=3, n_values=5, n_others=7, n_looks=0, n_parts=2),
-        Sizes(n_moments=4, n_rows=2, n_values=0, n_others=0, n_looks=0, n_parts=2),
-        Sizes(n_moments=4, n_rows=0, n_values=5, n_others=2, n_looks=3, n_parts=2),
+        Sizes(n_moments=4, n_rows=3, n_between=1501, n_others=7, n_looks=13, n_parts=6),
+        Sizes(n_moments=4, n_rows=2, n_between=37, n_others=5, n_looks=11, n_parts=8),
+        Sizes(n_moments=1, n_rows=1, n_between=1, n_others=1, n_looks=3, n_parts=1),
+        Sizes(n_moments=3, n_rows=2, n_between=512, n_others=1, n_looks=1, n_parts=8),
+        Sizes(n_moments=4, n_rows=5, n_between=0, n_others=11, n_looks=17, n_parts=2),
+        Sizes(n_moments=2, n_rows=3, n_between=5, n_others=0, n_looks=0, n_parts=8),
+        Sizes(n_moments=4, n_rows=3, n_between=5, n_others=7, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_between=0, n_others=7, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=2, n_between=0, n_others=0, n_looks=0, n_parts=2),
+        Sizes(n_moments=4, n_rows=0, n_between=5, n_others=2, n_looks=3, n_parts=2),
     ],
     ids=str,
 )
@@ -109,3 +111,18 @@ def test_array_responses(
         value = np.clongdouble(field[s, i])
         error = abs(results[0][k, s, i] - factor[k, s] * value)
         assert error <= (bound * mean_weight[k] + 2 * np.finfo(dtype).eps * abs(factor[k, s])) * abs(value)
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize(("height", "half"), dipole_oracle.SHAPES)
+@pytest.mark.parametrize(("n_looks", "rotation"), [(131, 0.0), (131, 0.3), (1, 0.3), (0, 0.3)])
+def test_dipoles(module: ModuleType, n_looks: int, rotation: float, height: float, half: float, dtype: Any) -> None:
+    arguments, results = (*dipole_oracle.looks(n_looks, rotation), height, half), []
+    for n_threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(n_threads)
+        results.append(np.full((n_looks, 4), np.nan, dtype))
+        module.dipoles(*arguments, results[-1])
+    assert all(result.tobytes() == results[0].tobytes() for result in results)
+    expected, bound = dipole_oracle.responses(*arguments, dtype)
+    assert (np.abs(results[0] - expected) <= bound).all()

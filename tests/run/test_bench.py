@@ -78,4 +78,4 @@ def test_plan_says_how_long_a_run_takes(dawnstream):
     assert time["node_hours"] == time["rank_hours"] == time["whole_s"] / 3600
     done = dawnstream("plan", "configs/tiny.yaml", "--machine", "no-such")
     assert done.returncode == 3
-    assert "amd-epyc" in done.stderr
+    assert "x86-avx512" in done.stderr

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.observation.geometry import Geometry
+from pipeline.observation.geometry import Geometry, Moment
 from pipeline.observation.skies.components import Components
 from pipeline.observation.sky import Sky
 from pipeline.observation.smearing import Nodes
+from pipeline.observation.stations.base import Directions
 from pipeline.observation.telescope import Telescope
+from pipeline.parallel.host_device import CpuDevice
 from pipeline.prediction.cells import Cell, Cells, dumps_per_cell
 from pipeline.prediction.present import Present
 from pipeline.prediction.terms import split
@@ -52,7 +55,7 @@ def test_sources_that_rise_and_set_are_present_and_seen_while_they_are_up():
     (chunk,) = split(np.arange(n_sources), Nodes(np.ones(n_sources, np.int64), np.ones(n_sources, np.int64)), False)
     cell = Cell(here, Cells(97, 60), 0, integration_s)
     up = np.array([moment.enu()[:, 2] > 0 for moment in here.moments(np.arange(60) + 0.5)])
-    present = Present(cell, 0, chunk, True)
+    present = Present(CpuDevice("double", "test", 1), cell, 0, chunk, True)
     always, never = np.flatnonzero(up.all(axis=0)), np.flatnonzero(~up.any(axis=0))
     changing = np.flatnonzero(up.any(axis=0) & ~up.all(axis=0))
     assert len(changing) > 5
@@ -60,21 +63,24 @@ def test_sources_that_rise_and_set_are_present_and_seen_while_they_are_up():
     assert set(present.sources[: present.n_up].tolist()) <= set(always.tolist()) | set(changing.tolist())
     # Little that is never up is worked through.
     assert len(set(present.sources.tolist()) & set(never.tolist())) < n_sources / 100
-    for seen, since, first in (
-        (present.others_at_dumps, present.n_up, 0),
-        (present.at_dumps(57, 60), 0, 57),
-    ):
-        n_dumps = 60 - first
+    for looks, first in ((present.looks, 0), (present.looks_at_dumps(57, 60), 57)):
+        since, n_dumps, directions = looks.n_between, 60 - first, looks.directions.host
         found = np.zeros((n_dumps, n_sources), bool)
-        found[:, present.sources[since:]] = seen.look >= 0
+        found[:, present.sources[since:]] = looks.look >= 0
         expected = up[first:].copy()
         expected[:, present.sources[:since]] = False
         np.testing.assert_array_equal(found, expected)
-        assert sorted(seen.look[seen.look >= 0]) == list(range(len(seen.directions.enu)))
-        for dump, moment in enumerate(here.moments(np.arange(first, 60) + 0.5)):
-            is_up = seen.look[dump] >= 0
-            sources, mine = present.sources[since:][is_up], seen.look[dump][is_up]
-            assert np.abs(seen.directions.enu[mine] - moment.enu(sources)).max(initial=0) <= 3e-15
+        assert sorted(looks.look[looks.look >= 0]) == list(range(4 * since, len(directions.enu)))
+
+        def agree(moment: Moment, sources: Any, mine: Any, seen: Directions = directions) -> None:
+            assert np.abs(seen.enu[mine] - moment.enu(sources)).max(initial=0) <= 3e-15
             # A difference over 2e-3 rad: rounding counts a thousandfold.
-            assert np.abs(seen.directions.north[mine] - moment.north(sources)).max(initial=0) <= 3e-12
-            assert np.abs(seen.directions.pointing[mine] - moment.uvw_axes[2]).max(initial=0) <= 3e-15
+            assert np.abs(seen.north[mine] - moment.north(sources)).max(initial=0) <= 3e-12
+            assert np.abs(seen.pointing[mine] - moment.uvw_axes[2]).max(initial=0) <= 3e-15
+
+        for k, moment in enumerate(here.moments(Cells(97, 60).moments(0))):
+            agree(moment, present.sources[:since], slice(k * since, (k + 1) * since))
+        for dump, moment in enumerate(here.moments(np.arange(first, 60) + 0.5)):
+            is_up = looks.look[dump] >= 0
+            agree(moment, present.sources[since:][is_up], looks.look[dump][is_up])
+    assert present.looks.n_between == present.n_up > 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from station_samples import at, somewhere
 
+from kernels import reference
 from pipeline.config.station import ApertureArrayConfig, UVBeamConfig
 from pipeline.errors import ConfigError
 from pipeline.observation.stations.base import Directions
@@ -145,7 +146,7 @@ def test_a_file_gives_pyuvdata_s_own_interpolation(tmp_path, orientation):
 def test_a_tabulated_dipole_is_a_dipole(tmp_path):
     response = load_response(written(make_beam(), tmp_path), FourStations)
     sky = somewhere(101)
-    expected = Dipole(4, None, None, 0.0).respond(sky, 131e6, None)
+    expected = Dipole(4, None, None, 0.0).respond(sky, 131e6, reference)
     np.testing.assert_allclose(response.respond(sky, 131e6, None), expected, atol=2e-8)
     assert response.respond(Directions(*(np.empty((0, 3)),) * 3), 131e6, None).shape == (1, 0, 2, 2)
     # The dipole's own rate is one; half as much again, and then as a turning rate.
@@ -159,7 +160,7 @@ def test_a_healpix_table_is_a_dipole_away_from_the_zenith(tmp_path):
     beam = make_beam(axis1_array=None, axis2_array=None, pixel_coordinate_system="healpix", nside=64, ordering="ring")
     response = load_response(written(beam, tmp_path), FourStations)
     sky = somewhere(400)
-    error = np.abs(response.respond(sky, 131e6, None) - Dipole(4, None, None, 0.0).respond(sky, 131e6, None))[0]
+    error = np.abs(response.respond(sky, 131e6, None) - Dipole(4, None, None, 0.0).respond(sky, 131e6, reference))[0]
     # Bilinear between pixels of 1 degree; near the zenith between vectors that turn.
     far = sky.enu[:, 2] < np.cos(np.radians(10))
     assert error[far].max() < 5e-3

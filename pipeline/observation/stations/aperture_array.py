@@ -11,8 +11,9 @@ import numpy.typing as npt
 from kernels.bodies import SPEED_OF_LIGHT_M_S
 from pipeline.observation.stations.base import (
     Complex,
-    Complex128,
+    DeviceDirections,
     Directions,
+    Evaluate,
     Float64,
     Rates,
     StationResponse,
@@ -36,23 +37,21 @@ class ApertureArray(StationResponse):
         The response of an element, of one kind.
     """
 
-    elements: tuple[Float64, Complex128, npt.NDArray[np.int64]]
-    element: StationResponse
-
     def __init__(self, layouts: Layouts, element: StationResponse) -> None:
         self.kind = layouts.kind
         self.is_scalar = element.is_scalar
         self.extent_m = max(_extent_m(elements) for elements in layouts.elements)
-        self.element = element
+        self._element = element
         element_enu = np.concatenate(layouts.elements)
         self.n_elements = len(element_enu)
         first = np.cumsum([0, *(len(elements) for elements in layouts.elements)], dtype=np.int64)
-        self.elements = element_enu, np.ones(self.n_elements, np.complex128), first
+        # As `array_responses` takes them: positions, weights, where the elements of a kind begin.
+        self._elements = element_enu, np.ones(self.n_elements, np.complex128), first
         self._spread_m = max(_spread_m(elements) for elements in layouts.elements)
 
     def check_band(self, low_hz: float, high_hz: float) -> None:
         """Raise ConfigError unless the elements' response is known from `low_hz` to `high_hz`."""
-        self.element.check_band(low_hz, high_hz)
+        self._element.check_band(low_hz, high_hz)
 
     def rates(self, low_hz: float, high_hz: float, farthest: float = 2.0) -> Rates:
         """Bound how fast the responses change.
@@ -68,19 +67,32 @@ class ApertureArray(StationResponse):
         station A and its rates are smaller by about N^(1/2).
         """
         per_hz = 2.0 * math.pi / SPEED_OF_LIGHT_M_S * self._spread_m * min(farthest, 2.0)
-        element = self.element.rates(low_hz, high_hz)
+        element = self._element.rates(low_hz, high_hz)
         return Rates(turning_rate(per_hz * high_hz) + element.per_radian, per_hz + element.per_hz)
 
     def respond(
         self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
     ) -> Complex:
         """Evaluate the responses: (kind, source) or (kind, source, 2, 2) of `dtype`."""
-        field = self.element.respond(directions, frequency_hz, kernels)[0].astype(dtype)
+        field = self._element.respond(directions, frequency_hz, kernels)[0].astype(dtype)
         response: Complex = np.empty((self.n_kinds, *field.shape), dtype)
         offset, n_values = directions.enu - directions.pointing, 1 if self.is_scalar else 4
         values = response.reshape(self.n_kinds, len(offset), n_values)
-        kernels.array_responses(*self.elements, offset, frequency_hz, field.reshape(len(offset), n_values), values)
+        kernels.array_responses(*self._elements, offset, frequency_hz, field.reshape(len(offset), n_values), values)
         return response
+
+    def bind(self, device: Any) -> Evaluate:
+        """Return what evaluates the responses on a device."""
+        elements, evaluate_element = [device.upload(array) for array in self._elements], self._element.bind(device)
+
+        def evaluate(directions: DeviceDirections, frequency_hz: float, out: Any) -> None:
+            field = device.empty((1, *out.shape[1:]), out.dtype)
+            evaluate_element(directions, frequency_hz, field)
+            device.kernels.array_responses(
+                *elements, directions.offset, frequency_hz, field.reshape(out.shape[1:]), out
+            )
+
+        return evaluate
 
 
 def _extent_m(elements: Float64) -> float:

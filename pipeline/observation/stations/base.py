@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kernels import reference
 
 Float64 = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complexfloating[Any, Any]]
@@ -34,6 +38,41 @@ class Directions:
     enu: Float64
     north: Float64
     pointing: Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceDirections:
+    """Directions, of which a device gets what is asked for, once.
+
+    Attributes
+    ----------
+    host
+        The directions; ``pointing`` is that of each source.
+    device
+        Where they go: a `pipeline.parallel.host_device.Device`.
+    """
+
+    host: Directions
+    device: Any
+
+    @functools.cached_property
+    def enu(self) -> Any:
+        """On the device: (source, 3) float64, towards the sources."""
+        return self.device.upload(self.host.enu)
+
+    @functools.cached_property
+    def north(self) -> Any:
+        """On the device: (source, 3) float64, to the north."""
+        return self.device.upload(self.host.north)
+
+    @functools.cached_property
+    def offset(self) -> Any:
+        """On the device: (source, 3) float64, towards the sources less the pointing."""
+        return self.device.upload(self.host.enu - self.host.pointing)
+
+
+Evaluate = Callable[[DeviceDirections, float, Any], None]
+"""Puts the responses in some directions at a frequency, Hz, into (kind, source, value) complex on the device."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,13 +122,8 @@ class StationResponse(ABC):
         Elements that are added up, of all kinds of station together; zero where there are none.
     is_unity
         Whether every response is one.
-    elements, element
-        Of aperture arrays: positions, weights and beginnings of the elements, as
-        `kernels.reference.beams.array_responses` takes them, and what one of them answers; None of others.
     """
 
-    elements: tuple[Float64, Complex128, npt.NDArray[np.int64]] | None = None
-    element: StationResponse | None = None
     n_elements: int = 0
     is_unity: bool = False
     kind: npt.NDArray[np.int32]
@@ -130,7 +164,7 @@ class StationResponse(ABC):
         frequency_hz
             Frequency, Hz.
         kernels
-            The module of kernels (`kernels.reference` or `kernels.cpu`) to do large sums with.
+            The module of kernels (`kernels.reference` or `kernels.cpu`) to do it with.
         dtype
             Of large sums: complex64 where that is what responses are multiplied with.
 
@@ -139,3 +173,18 @@ class StationResponse(ABC):
         (kind, source) complex if `is_scalar`, else (kind, source, 2, 2) complex, complex128 or `dtype`
             Rows are the feeds X (north) and Y (east), columns the sky's north and east.
         """
+
+    def bind(self, device: Any) -> Evaluate:
+        """Return what evaluates the responses for a device: on the host, where a response has no kernels.
+
+        Parameters
+        ----------
+        device
+            A `pipeline.parallel.host_device.Device`.
+        """
+
+        def evaluate(directions: DeviceDirections, frequency_hz: float, out: Any) -> None:
+            found = self.respond(directions.host, frequency_hz, reference)
+            device.fill(out, found.reshape(out.shape).astype(out.dtype))
+
+        return evaluate

@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.bodies import SPEED_OF_LIGHT_M_S
+from kernels.reference.beams import current_gain, ground_gain
 from pipeline.errors import ConfigError
 from pipeline.observation.stations.base import (
     Complex128,
+    DeviceDirections,
     Directions,
+    Evaluate,
     Float64,
     Rates,
     StationResponse,
@@ -30,11 +33,8 @@ _N_POINTS, _N_FREQUENCIES = 501, 9
 class Dipole(StationResponse):
     """Two crossed horizontal dipoles, X to the north and Y to the east, all stations alike.
 
-    ``J = G [[d_X.n L_X, d_X.e L_X], [d_Y.n L_Y, d_Y.e L_Y]]``, where n and e are the sky's unit vectors to the north
-    and east at the source, and d the dipoles' [Balanis, Antenna Theory, 3rd edition, 4.2]. The direct wave and the
-    one reflected by the plane, as from an image of opposite sign, add up to ``2i sin(2 pi h nu/c cos theta)``
-    [Balanis, 4.7.4]; G is that divided by its value at the zenith. L is what a dipole with a sinusoidal current has
-    more than a short one [Balanis, eq. 4-62a]; it is one at right angles to the dipole.
+    `kernels.reference.beams.dipoles` has the formula: the ground plane's G times each dipole's L and its projection on
+    the sky's north and east.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ class Dipole(StationResponse):
         self._height_m = height_m
         self._length_m = length_m
         sine, cosine = math.sin(rotation_rad), math.cos(rotation_rad)
-        # Feed X and Y in east, north, up.
-        self._dipoles = np.array([[sine, cosine, 0.0], [cosine, -sine, 0.0]])
+        # X and Y in east, north, up.
+        self._feeds = np.array([[sine, cosine, 0.0], [cosine, -sine, 0.0]])
 
     def check_band(self, low_hz: float, high_hz: float) -> None:
         """Raise ConfigError if the zenith lies in a null of the ground plane, or a dipole is a wave long."""
@@ -107,41 +107,32 @@ class Dipole(StationResponse):
         if self._length_m is not None:
             waves = self._length_m * high_hz / SPEED_OF_LIGHT_M_S
             current = turning_rate(0.6 * math.pi * waves / float(np.sinc(waves / 2.0)) ** 2)
-        per_hz = _per_hz(self._ground, low_hz, high_hz) + _per_hz(self._current, low_hz, high_hz)
+        per_hz = _per_hz(lambda c, hz: ground_gain(c, self._waves(hz)[0]), low_hz, high_hz)
+        per_hz += _per_hz(lambda c, hz: current_gain(c, self._waves(hz)[1]), low_hz, high_hz)
         return Rates(1.0 + ground + current, per_hz)
 
     def respond(
         self, directions: Directions, frequency_hz: float, kernels: Any, dtype: npt.DTypeLike = np.complex128
     ) -> Complex128:
         """Evaluate the responses, (1, source, 2, 2) complex128."""
-        east = np.cross(directions.north, directions.enu)
-        sky = np.stack([directions.north, east], axis=-1)
-        projection = self._dipoles @ sky
-        along = self._current(directions.enu @ self._dipoles.T, frequency_hz)
-        ground = self._ground(directions.enu[:, 2], frequency_hz)
-        response = projection * (ground[:, None] * along)[:, :, None]
-        return response.astype(np.complex128)[None]
+        out = np.empty((1, len(directions.enu), 2, 2), np.complex128)
+        kernels.dipoles(directions.enu, directions.north, self._feeds, *self._waves(frequency_hz), out.reshape(-1, 4))
+        return out
 
-    def _ground(self, cosine: Float64, frequency_hz: float) -> Float64:
-        """G for cos(theta) of the angle from the zenith."""
-        if self._height_m is None:
-            return np.ones_like(cosine)
-        phase = 2.0 * math.pi * self._height_m * frequency_hz / SPEED_OF_LIGHT_M_S
-        value: Float64 = np.sin(phase * cosine) / math.sin(phase)
-        return value
+    def bind(self, device: Any) -> Evaluate:
+        """Return what evaluates the responses on a device."""
+        feeds = device.upload(self._feeds)
 
-    def _current(self, cosine: Float64, frequency_hz: float) -> Float64:
-        """L for the cosine of the angle from the dipole.
+        def evaluate(directions: DeviceDirections, frequency_hz: float, out: Any) -> None:
+            flat = out.reshape(out.shape[1], 4)
+            device.kernels.dipoles(directions.enu, directions.north, feeds, *self._waves(frequency_hz), flat)
 
-        With a = pi l nu/c, ``L = (cos(a c) - cos a) / ((1 - c^2) (1 - cos a))``, written as a product of sines, which
-        is smooth at c = 1.
-        """
-        if self._length_m is None:
-            return np.ones_like(cosine)
-        # numpy's sinc(x) is sin(pi x) / (pi x).
-        half = 0.5 * self._length_m * frequency_hz / SPEED_OF_LIGHT_M_S
-        value: Float64 = np.sinc(half * (1.0 + cosine)) * np.sinc(half * (1.0 - cosine)) / np.sinc(half) ** 2
-        return value
+        return evaluate
+
+    def _waves(self, frequency_hz: float) -> tuple[float, float]:
+        """Height and half the length of a dipole in wavelengths; zero where there is none."""
+        per_m = frequency_hz / SPEED_OF_LIGHT_M_S
+        return (self._height_m or 0.0) * per_m, 0.5 * (self._length_m or 0.0) * per_m
 
 
 def _per_hz(factor: Callable[[Float64, float], Float64], low_hz: float, high_hz: float) -> float:
