@@ -48,6 +48,7 @@ def test_what_is_clocked_is_what_is_counted():
         "all different",
         "array factors",
         "brightness",
+        "dipoles",
         "interpolate",
         "lmn",
         "phasors",
