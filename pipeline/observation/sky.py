@@ -34,12 +34,12 @@ class Sky:
     @cached_property
     def ra_rad(self) -> Float64:
         """(source,) float64, ICRS."""
-        return np.concatenate([part.ra_rad for part in self.parts])
+        return np.concatenate([np.empty(0), *(part.ra_rad for part in self.parts)])
 
     @cached_property
     def dec_rad(self) -> Float64:
         """(source,) float64, ICRS."""
-        return np.concatenate([part.dec_rad for part in self.parts])
+        return np.concatenate([np.empty(0), *(part.dec_rad for part in self.parts)])
 
     @cached_property
     def shape_rad(self) -> Float64:

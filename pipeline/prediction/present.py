@@ -160,12 +160,12 @@ class Present:
         horizon_axes = np.stack([moment.horizon_axes for moment in moments])
 
         def at_dumps(vectors: Float64) -> Float64:
-            between = sum(
-                weight[:, np.newaxis, np.newaxis] * vectors[m] for m, weight in enumerate(np.transpose(weights))
-            )
-            return np.stack(
-                [(between * axis[:, np.newaxis]).sum(axis=-1) for axis in horizon_axes.swapaxes(0, 1)], axis=-1
-            )
+            """Interpolate vectors, (moment, source, 3), and turn them to east, north, up: (dump, source, 3)."""
+            between = np.zeros((len(moments), *vectors.shape[1:]))
+            for moment, weight in zip(vectors, np.transpose(weights), strict=True):
+                between += weight[:, np.newaxis, np.newaxis] * moment
+            axes = horizon_axes[:, np.newaxis]
+            return np.stack([(between * axes[:, :, k]).sum(axis=-1) for k in range(3)], axis=-1)
 
         enu = at_dumps(self.cell.vectors[:, some])
         is_up = enu[:, :, 2] > 0

@@ -54,22 +54,20 @@ class Responses:
         (dump, kind, source) complex of scalar responses, else (dump, kind, source, 2, 2) complex, on the device; None
         where every response is one. Of sources that are down they mean nothing, but are finite.
         """
-        present, n_dumps, n_kinds = batch.present, len(batch.dumps), self._response.n_kinds
-        n_sources = len(present.sources)
         if self._response.is_unity:
             return None
-        first = batch.dumps[0].dump
+        present, first, n_dumps = batch.present, batch.dumps[0].dump, len(batch.dumps)
         if self._is_interpolated:
             looks, values = present.looks, self._of_cell(present, frequency_hz)
             look = looks.of_dumps(first - present.cell.first, first - present.cell.first + n_dumps)
         else:
             looks = present.looks_at_dumps(first, first + n_dumps)
             look, values = looks.look, self._evaluate(looks, frequency_hz)
-        shape = (n_dumps, n_kinds, n_sources, self._n_values)
-        out = self._scratch.shaped(*shape)
-        reals = values.view(self._real), batch.stretch.response_weights, looks.n_between, look, out.view(self._real)
-        self._device.kernels.interpolate(*reals)
-        return out.reshape((*shape[:3], *self._matrix))
+        shape = (n_dumps, self._response.n_kinds, len(present.sources))
+        out = self._scratch.shaped(*shape, self._n_values)
+        weights, values, flat = batch.stretch.response_weights, values.view(self._real), out.view(self._real)
+        self._device.kernels.interpolate(values, weights, looks.n_between, look, flat)
+        return out.reshape((*shape, *self._matrix))
 
     def _of_cell(self, present: Present, frequency_hz: float) -> Any:
         """Return the responses in the looks of a cell, (kind, look, value)."""
