@@ -12,6 +12,11 @@ from collections.abc import Iterator
 
 from pipeline.errors import PlanError
 
+#: A way that sends less may have a largest load so many times the smallest: on GPUs exchanges take longer than that.
+_LOAD_SPARED = 1.05
+#: So many that rounding does not decide between ways.
+_MANY_BASELINES = 1 << 20
+
 
 def share(n: int, parts: int, part: int) -> tuple[int, int]:
     """Return first and last + 1 of one of the contiguous parts of ``range(n)``.
@@ -127,10 +132,28 @@ class Layout:
         return [(stop - start) // self.channels_per_item for start, stop in bounds]
 
     @property
+    def busiest_bands(self) -> int:
+        """Bands of the group that makes most."""
+        return -(-self.n_bands // self.n_groups)
+
+    @property
     def busiest_channels(self) -> int:
         """Channels predicted by the rank that predicts most, over all its bands."""
-        bands = -(-self.n_bands // self.n_groups)
-        return bands * -(-self.channels_per_node // self.ranks_per_node)
+        return self.busiest_bands * -(-self.channels_per_node // self.ranks_per_node)
+
+    def sent(self, n_baselines: int) -> tuple[int, int]:
+        """Return what the busiest rank sends of a dump, over all its bands: to ranks of its node, and to other nodes.
+
+        Counted in baselines of an item, an average or a band. The last is the gather on the rank that writes.
+        """
+        ranks, nodes = self.ranks_per_node, self.nodes_per_group
+        slice_1 = -(-n_baselines // ranks)
+        slice_2 = -(-slice_1 // nodes)
+        near = max(self.items_per_rank()) * (n_baselines - n_baselines // ranks) if ranks > 1 else 0
+        far = self.sextets_per_node * (slice_1 - slice_1 // nodes) if nodes > 1 else 0
+        near += slice_2 if ranks > 1 and nodes == 1 else 0
+        far += slice_2 if nodes > 1 else 0
+        return self.busiest_bands * near, self.busiest_bands * far
 
     @property
     def efficiency(self) -> float:
@@ -163,8 +186,8 @@ class Layout:
 def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Layout:
     """Lay the averaging tree out on a machine.
 
-    Of the ways there are, the one with the smallest largest load is taken, and of those the one with the
-    fewest nodes in a group, which sends least between nodes.
+    Of the ways whose largest load is within 5 % of the smallest, the one is taken that sends least; of those, that
+    with the smallest load and with the fewest nodes in a group.
 
     Parameters
     ----------
@@ -220,7 +243,9 @@ def _try(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: i
             f"no number of nodes in a group divides both {n_nodes} nodes and averaging.group {group} "
             "and leaves every group a band and every rank a channel"
         )
-    return min(whole, key=lambda way: (way.busiest_channels, way.nodes_per_group)), ""
+    most = _LOAD_SPARED * min(way.busiest_channels for way in whole)
+    good = [way for way in whole if way.busiest_channels <= most]
+    return min(good, key=lambda way: (sum(way.sent(_MANY_BASELINES)), way.busiest_channels, way.nodes_per_group)), ""
 
 
 def _nearest(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Iterator[int]:

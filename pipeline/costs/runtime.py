@@ -75,7 +75,7 @@ def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, thr
     with the kernels, so that no run is faster than all work spread over all threads.
     """
     channel = times(count_channel(task), plan.layout.busiest_channels * plan.n_dumps)
-    directions = times(count_directions(task), _bands(plan) * plan.n_dumps)
+    directions = times(count_directions(task), plan.layout.busiest_bands * plan.n_dumps)
     stages = machine.time(added(channel, directions), precision, threads)
     at_once = min(threads, plan.block_dumps)
     # Dumps of a block are transformed at the same time, a thread each.
@@ -88,7 +88,7 @@ def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, thr
     # Seconds of all cores.
     spent = kernels * held + transform * at_once + host + average + exchange + write
     predict = kernels + transform + host
-    fill = (average + exchange + write) / (_bands(plan) * plan.n_blocks)
+    fill = (average + exchange + write) / (plan.layout.busiest_bands * plan.n_blocks)
     whole = max(max(predict + write, average + exchange) + fill, spent / threads)
     hours = whole / 3600
     return RunTime(
@@ -112,7 +112,7 @@ def count_averages(plan: Plan) -> Counts:
     slice_2 = -(-slice_1 // layout.nodes_per_group)
     is_on_node = layout.node > layout.channels_per_item
     items = sum(layout.items_per_rank()) * slice_1 * is_on_node + layout.group * slice_2 * (layout.group > 1)
-    n_bands = _bands(plan)
+    n_bands = plan.layout.busiest_bands
     return {
         ("average", "item-baseline"): n_bands * plan.n_dumps * items,
         ("average", "baseline"): n_bands * plan.n_dumps * slice_2,
@@ -123,7 +123,7 @@ def count_averages(plan: Plan) -> Counts:
 def count_writing(plan: Plan) -> Counts:
     """Count what the busiest rank writes: the ranks of a group take turns from band to band."""
     layout = plan.layout
-    n_bands = -(-_bands(plan) // (layout.ranks_per_node * layout.nodes_per_group))
+    n_bands = -(-plan.layout.busiest_bands // (layout.ranks_per_node * layout.nodes_per_group))
     return {
         ("write", "band"): n_bands,
         ("write", "step"): n_bands * plan.n_blocks,
@@ -133,17 +133,8 @@ def count_writing(plan: Plan) -> Counts:
 
 def exchanged_bytes(plan: Plan) -> tuple[int, int]:
     """Return what the busiest rank sends over all dumps: to ranks of its node, and to other nodes."""
-    layout, n = plan.layout, plan.sizes.n_baselines
-    ranks, nodes = layout.ranks_per_node, layout.nodes_per_group
-    slice_1 = -(-n // ranks)
-    slice_2 = -(-slice_1 // nodes)
-    cells = _bands(plan) * plan.n_dumps * CELL_BYTES
-    near = max(layout.items_per_rank()) * (n - n // ranks) if ranks > 1 else 0
-    far = layout.sextets_per_node * (slice_1 - slice_1 // nodes) if nodes > 1 else 0
-    # The gather of a band on the rank that writes it.
-    near += slice_2 if ranks * nodes > 1 and nodes == 1 else 0
-    far += slice_2 if nodes > 1 else 0
-    return near * cells, far * cells
+    near, far = plan.layout.sent(plan.sizes.n_baselines)
+    return near * plan.n_dumps * CELL_BYTES, far * plan.n_dumps * CELL_BYTES
 
 
 def _exchange_s(plan: Plan, machine: Machine) -> float:
@@ -152,11 +143,6 @@ def _exchange_s(plan: Plan, machine: Machine) -> float:
     ranks = plan.layout.ranks_per_node
     memory = machine.host_bytes_per_s / ranks
     return 3 * near / memory + far * ranks / NETWORK_BYTES_PER_S
-
-
-def _bands(plan: Plan) -> int:
-    """Return the bands of the busiest group."""
-    return -(-plan.layout.n_bands // plan.layout.n_groups)
 
 
 def _assumed(plan: Plan, machine: Machine, threads: int) -> tuple[str, ...]:
