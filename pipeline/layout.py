@@ -73,8 +73,10 @@ class Layout:
         Fine channels of the observation.
     node, group
         Channels per first average, first averages per band.
-    n_ranks, ranks_per_node
-        The machine.
+    n_ranks, ranks_per_machine
+        Ranks, and those of a machine.
+    ranks_per_node
+        Ranks of a node, which average first: a machine's, or a part of these.
     nodes_per_group
         Nodes that make a band together; divides `group` and the number of nodes.
     """
@@ -83,8 +85,14 @@ class Layout:
     node: int
     group: int
     n_ranks: int
+    ranks_per_machine: int
     ranks_per_node: int
     nodes_per_group: int
+
+    @property
+    def n_machines(self) -> int:
+        """Number of machines."""
+        return self.n_ranks // self.ranks_per_machine
 
     @property
     def n_nodes(self) -> int:
@@ -142,9 +150,10 @@ class Layout:
         return self.busiest_bands * -(-self.channels_per_node // self.ranks_per_node)
 
     def sent(self, n_baselines: int) -> tuple[int, int]:
-        """Return what the busiest rank sends of a dump, over all its bands: to ranks of its node, and to other nodes.
+        """Return what the busiest rank sends of a dump, over all its bands: on its machine, and to other machines.
 
-        Counted in baselines of an item, an average or a band. The last is the gather on the rank that writes.
+        Counted in baselines of an item, an average or a band. The last is the gather on the rank that writes. A group
+        that is not within a machine is taken for one of as many machines as nodes.
         """
         ranks, nodes = self.ranks_per_node, self.nodes_per_group
         slice_1 = -(-n_baselines // ranks)
@@ -153,6 +162,8 @@ class Layout:
         far = self.sextets_per_node * (slice_1 - slice_1 // nodes) if nodes > 1 else 0
         near += slice_2 if ranks > 1 and nodes == 1 else 0
         far += slice_2 if nodes > 1 else 0
+        if self.ranks_per_machine % (ranks * nodes) == 0:
+            near, far = near + far, 0
         return self.busiest_bands * near, self.busiest_bands * far
 
     @property
@@ -183,78 +194,81 @@ class Layout:
         return start + low, start + high
 
 
-def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Layout:
-    """Lay the averaging tree out on a machine.
+def lay_out(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_machine: int) -> list[Layout]:
+    """Lay the averaging tree out on machines.
 
-    Of the ways whose largest load is within 5 % of the smallest, the one is taken that sends least; of those, that
-    with the smallest load and with the fewest nodes in a group.
+    A machine may be divided into nodes. Of the ways whose largest load is within 5 % of the smallest, the one comes
+    first that sends least: ranks that make whole bands send nothing. Of those it is the one with the smallest load and
+    the fewest nodes in a group.
 
     Parameters
     ----------
     n_channels, node, group
         Fine channels; channels per first average; first averages per band.
-    n_ranks, ranks_per_node
-        The machine.
+    n_ranks, ranks_per_machine
+        Ranks, and those of a machine.
+
+    Returns
+    -------
+    list of Layout
+        All ways, the best first.
 
     Raises
     ------
     PlanError
         If there is no way; the message names the nearest numbers of ranks for which there is one.
     """
-    layout, reason = _try(n_channels, node, group, n_ranks, ranks_per_node)
-    if layout is not None:
-        return layout
-    near = list(_nearest(n_channels, node, group, n_ranks, ranks_per_node))
-    machine = f"{n_ranks} ranks, {ranks_per_node} on a node"
+    ways, reason = _ways(n_channels, node, group, n_ranks, ranks_per_machine)
+    if ways:
+        most = _LOAD_SPARED * min(way.busiest_channels for way in ways)
+        return sorted(
+            ways,
+            key=lambda way: (
+                way.busiest_channels > most,
+                sum(way.sent(_MANY_BASELINES)),
+                way.busiest_channels,
+                way.nodes_per_group,
+            ),
+        )
+    near = list(_nearest(n_channels, node, group, n_ranks, ranks_per_machine))
+    machines = f"{n_ranks} ranks, {ranks_per_machine} on a machine"
     tree = f"{n_channels} channels, averaging.node {node} x averaging.group {group}"
     hint = f"nearest number of ranks that can: {' or '.join(map(str, near)) or 'none'}"
-    smaller = (
-        size
-        for size in range(ranks_per_node - 1, 0, -1)
-        if n_ranks % size == 0 and _try(n_channels, node, group, n_ranks, size)[0] is not None
-    )
-    if (size := next(smaller, None)) is not None:
-        hint += f"; or divide each machine into nodes of {size} with --ranks-per-node {size}"
-    raise PlanError(f"{machine}, cannot make {tree}: {reason}; {hint}")
+    raise PlanError(f"{machines}, cannot make {tree}: {reason}; {hint}")
 
 
-def _try(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> tuple[Layout | None, str]:
-    """Return a layout, or why there is none."""
-    if n_ranks < 1 or ranks_per_node < 1:
-        return None, "there must be at least one rank, and one on a node"
+def _ways(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_machine: int) -> tuple[list[Layout], str]:
+    """Return all layouts, or why there is none."""
+    if n_ranks < 1 or ranks_per_machine < 1:
+        return [], "there must be at least one rank, and one on a machine"
     if n_ranks > n_channels:
-        return None, f"there are more ranks than channels ({n_ranks} > {n_channels})"
-    if n_ranks % ranks_per_node:
-        return None, "every node must have the same number of ranks"
-    n_nodes = n_ranks // ranks_per_node
-    common = math.gcd(n_nodes, group)
+        return [], f"there are more ranks than channels ({n_ranks} > {n_channels})"
+    if n_ranks % ranks_per_machine:
+        return [], "every machine must have the same number of ranks"
     ways = (
-        Layout(n_channels, node, group, n_ranks, ranks_per_node, size)
-        for size in range(1, common + 1)
-        if common % size == 0
+        Layout(n_channels, node, group, n_ranks, ranks_per_machine, ranks, nodes)
+        for ranks in _divisors(ranks_per_machine)
+        for nodes in _divisors(math.gcd(n_ranks // ranks, group))
     )
-    whole = [
-        way
-        for way in ways
-        if way.n_groups <= way.n_bands and way.channels_per_node >= ranks_per_node
-    ]  # fmt: skip
-    if not whole:
-        return None, (
-            f"no number of nodes in a group divides both {n_nodes} nodes and averaging.group {group} "
-            "and leaves every group a band and every rank a channel"
-        )
-    most = _LOAD_SPARED * min(way.busiest_channels for way in whole)
-    good = [way for way in whole if way.busiest_channels <= most]
-    return min(good, key=lambda way: (sum(way.sent(_MANY_BASELINES)), way.busiest_channels, way.nodes_per_group)), ""
+    whole = [way for way in ways if way.n_groups <= way.n_bands and way.channels_per_node >= way.ranks_per_node]
+    return whole, (
+        f"no part of a machine as a node, and no number of nodes in a group that divides averaging.group {group}, "
+        "leaves every group a band and every rank a channel"
+    )
 
 
-def _nearest(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_node: int) -> Iterator[int]:
+def _divisors(n: int) -> Iterator[int]:
+    """Yield the divisors of a number, ascending."""
+    return (size for size in range(1, n + 1) if n % size == 0)
+
+
+def _nearest(n_channels: int, node: int, group: int, n_ranks: int, ranks_per_machine: int) -> Iterator[int]:
     """Yield the next smaller and the next larger number of ranks that can be laid out."""
     below = range(min(n_ranks - 1, n_channels), 0, -1)
     above = range(n_ranks + 1, n_channels + 1)
     for candidates in (below, above):
         for candidate in candidates:
-            per_node = min(ranks_per_node, candidate)
-            if _try(n_channels, node, group, candidate, per_node)[0] is not None:
+            per_machine = min(ranks_per_machine, candidate)
+            if _ways(n_channels, node, group, candidate, per_machine)[0]:
                 yield candidate
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.config.observation import Config
 from pipeline.costs.memory import CELL_BYTES, kept_response_bytes, memory_bytes, transform_bytes
@@ -121,6 +121,7 @@ class Plan:
         layout = self.layout
         return {
             **dataclasses.asdict(layout),
+            "n_machines": layout.n_machines,
             "n_nodes": layout.n_nodes,
             "n_groups": layout.n_groups,
             "n_bands": layout.n_bands,
@@ -140,7 +141,7 @@ class Plan:
         }
 
 
-def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int, threads: int) -> Plan:
+def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_machine: int, threads: int) -> Plan:
     """Plan a run.
 
     Parameters
@@ -149,37 +150,34 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int, t
         The observation.
     sizes
         What its inputs hold.
-    n_ranks, ranks_per_node, threads
-        The machine; threads of a rank.
+    n_ranks, ranks_per_machine, threads
+        Ranks, and those of a machine; threads of a rank.
 
     Raises
     ------
     PlanError
         If the averaging tree cannot be laid out, or one dump does not fit the memory allowed.
     """
-    layout = lay_out(config.spectrum.channels, config.averaging.node, config.averaging.group, n_ranks, ranks_per_node)
-    n_dumps = config.time.dumps
-    real_bytes = 8 if config.compute.precision == "double" else 4
-    allowed = config.compute.memory_bytes
-    kept_bytes = kept_response_bytes(layout, sizes, real_bytes, n_dumps, allowed)
-    stream = config.output.stream
-    fixed, per_dump = memory_bytes(layout, sizes, real_bytes, 0 if stream is None else stream.queue)
-    most = -(-n_dumps // MIN_BLOCKS)
-    fixed += kept_bytes + transform_bytes(sizes, allowed, min(threads, most))
-    if fixed + per_dump > allowed:
+    averaging, allowed = config.averaging, config.compute.memory_bytes
+    layouts = lay_out(config.spectrum.channels, averaging.node, averaging.group, n_ranks, ranks_per_machine)
+    needs = [_memory_needed(config, sizes, way, threads) for way in layouts]
+    k = next((k for k, need in enumerate(needs) if need.of_one_dump <= allowed), None)
+    if k is None:
+        least = min(need.of_one_dump for need in needs)
         raise PlanError(
             f"compute.memory: {allowed / 1e9:.3g} GB per rank is too little: one dump of "
-            f"{sizes.n_baselines} baselines needs {(fixed + per_dump) / 1e9:.3g} GB; "
+            f"{sizes.n_baselines} baselines needs {least / 1e9:.3g} GB; "
             "raise compute.memory, use more ranks or keep fewer baselines"
         )
-    block_dumps = min(int((allowed - fixed) // per_dump), most)
+    layout, need = layouts[k], needs[k]
+    block_dumps = min(int((allowed - need.fixed) // need.per_dump), _most_dumps(config))
     return Plan(
         layout=layout,
         sizes=sizes,
-        n_dumps=n_dumps,
+        n_dumps=config.time.dumps,
         block_dumps=block_dumps,
-        memory_bytes=fixed + block_dumps * per_dump,
-        kept_bytes=kept_bytes,
+        memory_bytes=need.fixed + block_dumps * need.per_dump,
+        kept_bytes=need.kept,
         decorrelation=band_decorrelation(
             config.averaging.node * config.averaging.group,
             config.spectrum.width_hz,
@@ -187,6 +185,34 @@ def make_plan(config: Config, sizes: Sizes, n_ranks: int, ranks_per_node: int, t
             config.image.size * config.image.cell_rad / 2,
         ),
     )
+
+
+class _Need(NamedTuple):
+    """Bytes that the busiest rank holds whatever the block, for every dump of it, and of the first for responses."""
+
+    fixed: int
+    per_dump: int
+    kept: int
+
+    @property
+    def of_one_dump(self) -> int:
+        """With a block of one dump."""
+        return self.fixed + self.per_dump
+
+
+def _memory_needed(config: Config, sizes: Sizes, layout: Layout, threads: int) -> _Need:
+    """Return the memory that a layout needs."""
+    real_bytes = 8 if config.compute.precision == "double" else 4
+    allowed, stream = config.compute.memory_bytes, config.output.stream
+    kept = kept_response_bytes(layout, sizes, real_bytes, config.time.dumps, allowed)
+    fixed, per_dump = memory_bytes(layout, sizes, real_bytes, 0 if stream is None else stream.queue)
+    transforms = transform_bytes(sizes, allowed, min(threads, _most_dumps(config)))
+    return _Need(fixed + kept + transforms, per_dump, kept)
+
+
+def _most_dumps(config: Config) -> int:
+    """Return the most dumps of a block."""
+    return -(-config.time.dumps // MIN_BLOCKS)
 
 
 def band_decorrelation(n_channels: int, width_hz: float, baseline_m: float, angle_rad: float) -> float:

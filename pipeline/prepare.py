@@ -82,7 +82,7 @@ def prepare(path: Path, world: World) -> Prepared:
             return None
         config = load_config(path)
         inputs = load_inputs(config)
-        plan = make_plan(config, inputs.sizes, world.size, world.ranks_per_node, world.n_threads)
+        plan = make_plan(config, inputs.sizes, world.size, world.ranks_per_machine, world.n_threads)
         notes = check_observation(config, inputs, plan)
         return config, dataclasses.replace(inputs, notes=(*inputs.notes, *notes)), plan
 

@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 RanksPerNode = Annotated[
     int | None,
-    typer.Option("--ranks-per-node", min=1, help="Divide the ranks into nodes of so many; default: the real ones."),
+    typer.Option("--ranks-per-node", min=1, help="Ranks to take for a machine's; default: the real ones."),
 ]
 ProgressStyle = Annotated[
     Style, typer.Option("--progress", help="A bar, lines or nothing; auto is a bar on a terminal of its own.")

@@ -13,7 +13,7 @@ def plan(
     config: ConfigPath,
     ranks: Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks, one per GPU.")] = 1,
     ranks_per_node: Annotated[
-        int | None, typer.Option("--ranks-per-node", min=1, help="Ranks on a node; default: all on one.")
+        int | None, typer.Option("--ranks-per-node", min=1, help="Ranks on a machine; default: all on one.")
     ] = None,
     machine: Annotated[
         str | None, typer.Option("--machine", help="What ranks run on: a file of dawnstream bench -o, or a name.")
@@ -54,7 +54,9 @@ def check(config: ConfigPath) -> None:
 
     loaded = load_config(config)
     inputs = load_inputs(loaded)
-    notes = check_observation(loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_node=1, threads=1))
+    notes = check_observation(
+        loaded, inputs, make_plan(loaded, inputs.sizes, n_ranks=1, ranks_per_machine=1, threads=1)
+    )
     for note in (*inputs.notes, *notes):
         print(note)
     print(f"{config}: good")

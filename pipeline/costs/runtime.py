@@ -100,7 +100,7 @@ def run_time(plan: Plan, task: Task, machine: Machine, precision: Precision, thr
         fill_s=fill,
         whole_s=whole,
         rank_hours=hours * plan.layout.n_ranks,
-        node_hours=hours * plan.layout.n_nodes,
+        node_hours=hours * plan.layout.n_machines,
         assumed=_assumed(plan, machine, threads),
     )
 
@@ -132,15 +132,15 @@ def count_writing(plan: Plan) -> Counts:
 
 
 def exchanged_bytes(plan: Plan) -> tuple[int, int]:
-    """Return what the busiest rank sends over all dumps: to ranks of its node, and to other nodes."""
+    """Return what the busiest rank sends over all dumps: on its machine, and to other machines."""
     near, far = plan.layout.sent(plan.sizes.n_baselines)
     return near * plan.n_dumps * CELL_BYTES, far * plan.n_dumps * CELL_BYTES
 
 
 def _exchange_s(plan: Plan, machine: Machine) -> float:
-    """Return the seconds of exchanges: three passes through memory on a node, and the network between nodes."""
+    """Return the seconds of exchanges: three passes through memory on a machine, and the network between them."""
     near, far = exchanged_bytes(plan)
-    ranks = plan.layout.ranks_per_node
+    ranks = plan.layout.ranks_per_machine
     memory = machine.host_bytes_per_s / ranks
     return 3 * near / memory + far * ranks / NETWORK_BYTES_PER_S
 
@@ -150,9 +150,10 @@ def _assumed(plan: Plan, machine: Machine, threads: int) -> tuple[str, ...]:
     measured = f"measured on {machine.measured}" if machine.measured else "not measured"
     load = f" at load {machine.load:.1f}" if machine.load is not None else ""
     said = [f"{machine.name}, {measured}{load}; {threads} thread{'s' * (threads > 1)} a rank", *machine.assumed]
-    if plan.layout.nodes_per_group > 1:
+    near, far = exchanged_bytes(plan)
+    if far:
         said.append(f"network of {NETWORK_BYTES_PER_S / 1e9:g} GB/s a node, not measured")
-    if plan.layout.ranks_per_node * plan.layout.nodes_per_group > 1:
+    if near:
         said.append("exchange on a node as three passes through memory, not measured")
     if plan.layout.n_groups > 1:
         said.append("every rank that writes has a disk as fast as the one measured")

@@ -23,9 +23,8 @@ class World:
 
     Parameters
     ----------
-    ranks_per_node
-        Divide the machine into nodes of so many ranks, whatever machines they really are on; None takes
-        the real ones.
+    ranks_per_machine
+        Take so many ranks for a machine, whatever machines they really are on; None takes the real ones.
 
     Attributes
     ----------
@@ -36,15 +35,15 @@ class World:
         processor cores it may use.
     """
 
-    def __init__(self, ranks_per_node: int | None = None) -> None:
+    def __init__(self, ranks_per_machine: int | None = None) -> None:
         self._everyone = world = MPI.COMM_WORLD
         self._local = world.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank, self.n_local = self._local.rank, self._local.size
         self.n_threads = self._share_of_cores()
-        if ranks_per_node is None:
+        if ranks_per_machine is None:
             self.comm, self._per_machine = self._by_machine(world)
         else:
-            self.comm, self._per_machine = world.Dup(), [ranks_per_node]
+            self.comm, self._per_machine = world.Dup(), [ranks_per_machine]
 
     def _share_of_cores(self) -> int:
         """Divide the cores this rank may run on among the ranks that may run on the same ones."""
@@ -59,8 +58,8 @@ class World:
         return comm, comm.allgather(self._local.size)
 
     @property
-    def ranks_per_node(self) -> int:
-        """Ranks on a node.
+    def ranks_per_machine(self) -> int:
+        """Ranks on a machine.
 
         Raises
         ------
@@ -71,7 +70,7 @@ class World:
         if fewest < most:
             raise PlanError(
                 f"the machines have from {fewest} to {most} ranks; start the same number on each, "
-                "or divide them with --ranks-per-node"
+                "or say with --ranks-per-node how many to take for one"
             )
         return most
 

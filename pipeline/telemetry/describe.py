@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.costs.runtime import RunTime
     from pipeline.dataset.verify import VerifyReport
     from pipeline.inputs import Inputs
+    from pipeline.layout import Layout
     from pipeline.plan import Plan
     from pipeline.telemetry.report import Report
 
@@ -156,7 +157,7 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan, time: RunTime) -> 
         ("smearing", _smearing(config, inputs)),
         ("sum", _sum(inputs)),
         ("channels", f"{layout.n_channels:,} in {counted(layout.n_bands, 'band')} of {layout.channels_per_band}"),
-        ("machine", f"{counted(layout.n_ranks, 'rank')} on {counted(layout.n_nodes, 'node')}"),
+        ("machine", _machine(layout)),
         ("groups", f"{counted(layout.n_groups, 'group')} of {counted(layout.nodes_per_group, 'node')}"),
         ("busiest rank", f"predicts {layout.busiest_channels:,} channels; efficiency {layout.efficiency:.0%}"),
         ("first average", first),
@@ -181,6 +182,16 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan, time: RunTime) -> 
     if layout.n_ranks > _MOST_RANKS_LISTED:
         lines.append(f"… and {layout.n_ranks - _MOST_RANKS_LISTED:,} more; --json lists all")
     return "\n".join(lines)
+
+
+def _machine(layout: Layout) -> str:
+    """Say what ranks run on."""
+    parts = layout.n_nodes // layout.n_machines
+    if parts == 1:
+        return f"{counted(layout.n_ranks, 'rank')} on {counted(layout.n_nodes, 'node')}"
+    each = ", each" if layout.n_machines > 1 else ""
+    machines = counted(layout.n_machines, "machine")
+    return f"{counted(layout.n_ranks, 'rank')} on {machines}{each} divided into {counted(parts, 'node')}"
 
 
 def describe_report(report: Report, path: Path) -> str:

@@ -105,33 +105,35 @@ def test_any_other_error_on_one_rank_names_its_kind_on_all(comm):
         together(comm, action)
 
 
-@pytest.mark.parametrize("ranks_per_node", [1, 2, 3, 6])
-def test_communicators_are_those_of_the_layout(comm, ranks_per_node):
+@pytest.mark.parametrize("ranks_per_machine", [1, 2, 3, 6])
+def test_communicators_are_those_of_every_layout(comm, ranks_per_machine):
     from pipeline.layout import lay_out
     from pipeline.parallel.topology import Topology, World
 
-    if comm.size % ranks_per_node:
-        pytest.skip(f"{comm.size} ranks do not make nodes of {ranks_per_node}")
-    with World(ranks_per_node) as world:
-        layout = lay_out(216, 6, 6, world.size, world.ranks_per_node)
-        with Topology(world, layout) as topology:
-            role = topology.role
-            assert role == layout.role(comm.rank)
-            assert topology.node.allgather(role.node) == [role.node] * ranks_per_node
-            assert topology.node.rank == role.node_rank
-            assert (
-                topology.across.allgather((role.group, role.node_rank))
-                == [(role.group, role.node_rank)] * layout.nodes_per_group
-            )
-            assert topology.across.rank == role.group_node
-            assert topology.group.allgather(role.group) == [role.group] * topology.group.size
+    if comm.size % ranks_per_machine:
+        pytest.skip(f"{comm.size} ranks do not make machines of {ranks_per_machine}")
+    with World(ranks_per_machine) as world:
+        layouts = lay_out(216, 6, 6, world.size, world.ranks_per_machine)
+        assert {layout.ranks_per_node for layout in layouts} >= {1, ranks_per_machine}
+        for layout in layouts:
+            with Topology(world, layout) as topology:
+                role = topology.role
+                assert role == layout.role(comm.rank)
+                assert topology.node.allgather(role.node) == [role.node] * layout.ranks_per_node
+                assert topology.node.rank == role.node_rank
+                assert (
+                    topology.across.allgather((role.group, role.node_rank))
+                    == [(role.group, role.node_rank)] * layout.nodes_per_group
+                )
+                assert topology.across.rank == role.group_node
+                assert topology.group.allgather(role.group) == [role.group] * topology.group.size
 
 
 def test_real_nodes_are_the_machines(comm):
     from pipeline.parallel.topology import World
 
     with World() as world:
-        assert world.ranks_per_node == comm.size
+        assert world.ranks_per_machine == comm.size
         assert world.local_rank == comm.rank
         assert world.n_threads >= 1
 
@@ -142,7 +144,7 @@ def test_uneven_machines_are_refused(comm, monkeypatch):
     with World() as world:
         monkeypatch.setattr(world, "_per_machine", [2, 3])
         with pytest.raises(PlanError, match="from 2 to 3 ranks"):
-            world.ranks_per_node  # noqa: B018
+            world.ranks_per_machine  # noqa: B018
 
 
 def test_ranks_on_different_devices_are_refused(comm):

@@ -13,7 +13,7 @@ from pipeline.dataset.reader import open_dataset
 
 SPEED_OF_LIGHT_M_S = 299792458.0
 
-MACHINES = [  # ranks, ranks on a pretend node
+MACHINES = [  # ranks, ranks on a pretend machine
     (2, 2),
     (3, 3),
     (4, 4),
@@ -22,7 +22,6 @@ MACHINES = [  # ranks, ranks on a pretend node
     (2, 1),
     (3, 1),
     (6, 1),
-    (6, 2),
     (6, 3),
     (12, 2),
 ]
@@ -60,6 +59,27 @@ def test_bands_are_the_same_bits_on_every_machine(dawnstream, tiny, tmp_path):
     for ranks, ranks_per_node in MACHINES:
         path = run_tiny(dawnstream, tmp_path, tiny, ranks, "--ranks-per-node", ranks_per_node)
         assert digests(path) == expected, f"{ranks} ranks, {ranks_per_node} on a node"
+
+
+@pytest.mark.parametrize(
+    ("averaging", "ranks", "ranks_per_node"),
+    [
+        ("{node: 6, group: 6}", 5, 5),  # channels of uneven numbers of ranks
+        ("{node: 36, group: 2}", 4, 4),  # channels of one first average, then across nodes
+        ("{node: 12, group: 1}", 12, 6),
+        ("{node: 18, group: 2}", 8, 2),
+    ],
+)
+def test_ranks_that_share_a_first_average_exchange_channels(
+    dawnstream, tiny, tmp_path, averaging, ranks, ranks_per_node
+):
+    text = tiny + f"averaging: {averaging}\n"
+    planned = tmp_path / "planned.yaml"
+    planned.write_text(text)
+    done = dawnstream("plan", planned, "--ranks", ranks, "--ranks-per-node", ranks_per_node)
+    assert "first average  by exchange of channels" in done.stdout
+    expected = digests(run_tiny(dawnstream, tmp_path, text, 1))
+    assert digests(run_tiny(dawnstream, tmp_path, text, ranks, "--ranks-per-node", ranks_per_node)) == expected
 
 
 @pytest.mark.parametrize(("precision", "accuracy", "bound"), [("mixed", 1e-6, 1.2e-6), ("double", 1e-9, 2e-7)])

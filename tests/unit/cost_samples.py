@@ -28,7 +28,7 @@ def task(**changes) -> Task:
 
 
 def plan(n_ranks=1, ranks_per_node=1, n_dumps=10, block_dumps=3, n_baselines=131) -> Plan:
-    layout = lay_out(144, 6, 6, n_ranks, ranks_per_node)
+    layout = lay_out(144, 6, 6, n_ranks, ranks_per_node)[0]
     sizes = Sizes(17, n_baselines, 11, 1000.0, n_terms=14, terms_at_once=9)
     return Plan(layout, sizes, n_dumps, block_dumps, memory_bytes=1, kept_bytes=0, decorrelation=0.0)
 

@@ -31,46 +31,70 @@ MACHINES = [
 
 @pytest.mark.parametrize(("n_channels", "n_ranks", "ranks_per_node"), MACHINES)
 def test_every_channel_has_one_owner_and_they_follow_each_other(n_channels, n_ranks, ranks_per_node):
-    layout = lay_out(n_channels, 6, 6, n_ranks, ranks_per_node)
-    owners: dict[int, int] = {}
-    for rank in range(n_ranks):
-        role = layout.role(rank)
-        assert role.channels[1] > role.channels[0], "an idle rank"
-        assert role.bands[1] > role.bands[0], "an idle group"
-        for band in range(*role.bands):
-            for channel in range(*role.channels):
-                assert owners.setdefault(band * 36 + channel, rank) == rank
-    assert sorted(owners) == list(range(n_channels))
-    for band in range(n_channels // 36):
-        in_band = [owners[band * 36 + channel] for channel in range(36)]
-        assert in_band == sorted(in_band), "ranks hold a band's channels in rank order"
+    for layout in lay_out(n_channels, 6, 6, n_ranks, ranks_per_node):
+        owners: dict[int, int] = {}
+        for rank in range(n_ranks):
+            role = layout.role(rank)
+            assert role.channels[1] > role.channels[0], "an idle rank"
+            assert role.bands[1] > role.bands[0], "an idle group"
+            for band in range(*role.bands):
+                for channel in range(*role.channels):
+                    assert owners.setdefault(band * 36 + channel, rank) == rank
+        assert sorted(owners) == list(range(n_channels))
+        for band in range(n_channels // 36):
+            in_band = [owners[band * 36 + channel] for channel in range(36)]
+            assert in_band == sorted(in_band), "ranks hold a band's channels in rank order"
 
 
 @pytest.mark.parametrize(("n_channels", "n_ranks", "ranks_per_node"), MACHINES)
 @pytest.mark.parametrize("n_baselines", [1, 7, 131])
 def test_every_baseline_of_a_band_ends_on_one_rank(n_channels, n_ranks, ranks_per_node, n_baselines):
-    layout = lay_out(n_channels, 6, 6, n_ranks, ranks_per_node)
-    ends = []
-    for group_node in range(layout.nodes_per_group):
-        for node_rank in range(layout.ranks_per_node):
-            start, stop = layout.baseline_slice(n_baselines, node_rank, group_node)
-            ends += range(start, stop)
-    assert sorted(ends) == list(range(n_baselines))
+    for layout in lay_out(n_channels, 6, 6, n_ranks, ranks_per_node):
+        ends = []
+        for group_node in range(layout.nodes_per_group):
+            for node_rank in range(layout.ranks_per_node):
+                start, stop = layout.baseline_slice(n_baselines, node_rank, group_node)
+                ends += range(start, stop)
+        assert sorted(ends) == list(range(n_baselines))
 
 
 def test_summit_is_one_channel_a_rank_and_six_nodes_a_band():
-    layout = lay_out(27360, 6, 6, 27360, 6)
+    (layout,) = lay_out(27360, 6, 6, 27360, 6)
     assert (layout.n_nodes, layout.n_groups, layout.nodes_per_group, layout.busiest_channels) == (4560, 760, 6, 1)
     assert layout.efficiency == 1.0
 
 
 @pytest.mark.parametrize(
+    ("machine", "expected"),  # ranks of a node, nodes of a group, channels of the busiest rank
+    [
+        # A rank for a band or more of them: each makes whole bands, and nobody sends anything.
+        ((144, 6, 6, 2, 2), (1, 1, 72)),
+        ((144, 6, 6, 4, 4), (1, 1, 36)),
+        ((27360, 6, 6, 256, 8), (1, 1, 108)),
+        # Whole bands would be two on some ranks: 72 channels instead of 48.
+        ((144, 6, 6, 3, 3), (3, 1, 48)),
+        # A few hundredths more to do, and whole sextets instead of channels cross.
+        ((27360, 6, 6, 300, 6), (3, 1, 96)),
+        # Two ranks hold sextets of one band, so every machine of twelve is six nodes.
+        ((144, 6, 6, 12, 12), (3, 1, 12)),
+        # More ranks than sextets: channels are exchanged.
+        ((12, 6, 1, 4, 4), (2, 1, 3)),
+        ((144, 6, 6, 48, 12), (2, 6, 3)),
+    ],
+)
+def test_ranks_send_as_little_as_even_loads_allow(machine, expected):
+    best = lay_out(*machine)[0]
+    assert (best.ranks_per_node, best.nodes_per_group, best.busiest_channels) == expected
+    assert best.sent(1000) == (0, 0) if expected[:2] == (1, 1) else best.sent(1000)[0] > 0
+
+
+@pytest.mark.parametrize(
     ("machine", "said"),
     [
-        ((144, 6, 6, 145, 145), ["more ranks than channels (145 > 144)", "36"]),
+        ((144, 6, 6, 145, 145), ["more ranks than channels (145 > 144)", "144"]),
         ((144, 6, 6, 5, 1), ["nearest number of ranks that can: 4 or 6"]),
         ((144, 6, 6, 5, 2), ["same number of ranks", "4 or 6"]),
-        ((144, 6, 6, 72, 72), ["nearest number of ranks that can: 36", "--ranks-per-node 36"]),
+        ((144, 6, 6, 74, 74), ["no part of a machine as a node", "nearest number of ranks that can: 72"]),
         ((144, 6, 6, 0, 1), ["at least one rank"]),
     ],
 )
