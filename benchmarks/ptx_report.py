@@ -141,6 +141,7 @@ def other_kernels() -> list[Kernel]:
             ("coherencies", sources._coherencies, (*present, array(c16, 2), waves)),
             ("matrix coherencies", sources._coherencies_of_matrices, (*present, array(c16, 4), waves)),
             ("accumulate", averages._accumulate, (vis, weight, array(types.complex64, 2), weight)),
+            ("add", averages._add, (array(types.complex64, 1), array(types.complex64, 1))),
             ("clear", averages._clear, (array(cplx, 1),)),
             ("add_noise", corruptions._add_noise, (pairs, array(f8, 1), u8, u8, u8, vis)),
             ("apply_gains", corruptions._apply_gains, (pairs, array(c16, 2), vis)),

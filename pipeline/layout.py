@@ -130,9 +130,26 @@ class Layout:
         return self.sextets_per_node % self.ranks_per_node == 0
 
     @property
+    def makes_bands(self) -> bool:
+        """Whether every rank makes whole bands by itself."""
+        return self.ranks_per_node == self.nodes_per_group == 1
+
+    @property
     def channels_per_item(self) -> int:
-        """Channels summed on the rank that predicts them: a sextet's, or one."""
+        """Channels summed on the rank that predicts them: a band's, a sextet's, or one."""
+        if self.makes_bands:
+            return self.channels_per_band
         return self.node if self.averages_first else 1
+
+    @property
+    def runs(self) -> tuple[int, int]:
+        """Items that the ranks of a node sum into one, and what a group then sums into a band."""
+        return max(1, self.node // self.channels_per_item), 1 if self.makes_bands else self.group
+
+    @property
+    def sums_per_node(self) -> int:
+        """Of a band, what a node brings into its group: first averages, or the band."""
+        return 1 if self.makes_bands else self.sextets_per_node
 
     def items_per_rank(self) -> list[int]:
         """Return how many items each rank of a node sends into the exchange on its node."""

@@ -117,14 +117,14 @@ def ordered_sums(plan: Plan, topology: Topology) -> tuple[OrderedSum, OrderedSum
         layout.items_per_rank(),
         plan.sizes.n_baselines,
         plan.block_dumps,
-        run=layout.node // layout.channels_per_item,
+        run=layout.runs[0],
     )
     start, stop = share(plan.sizes.n_baselines, layout.ranks_per_node, topology.role.node_rank)
     across_nodes = OrderedSum(
         topology.across,
-        [layout.sextets_per_node] * layout.nodes_per_group,
+        [layout.sums_per_node] * layout.nodes_per_group,
         stop - start,
         plan.block_dumps,
-        run=layout.group,
+        run=layout.runs[1],
     )
     return on_node, across_nodes

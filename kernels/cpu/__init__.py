@@ -4,7 +4,7 @@ Each public function computes what its namesake in `reference` does, and allocat
 Numba's threading layer may allow calls from one Python thread at a time only.
 """
 
-from kernels.cpu.averages import accumulate, clear
+from kernels.cpu.averages import accumulate, add, clear
 from kernels.cpu.beams import array_responses, dipoles, interpolate, scale
 from kernels.cpu.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cpu.gaussians import along_axes, gaussians
@@ -14,6 +14,7 @@ from kernels.cpu.sources import apparent, directions
 
 __all__ = [
     "accumulate",
+    "add",
     "add_noise",
     "along_axes",
     "apparent",

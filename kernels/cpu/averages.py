@@ -35,6 +35,17 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     _accumulate(visibilities, weights, sums, sum_weights)
 
 
+def add(values: Array, out: Array) -> None:
+    """Add an array to another: out += values.
+
+    Parameters
+    ----------
+    values, out
+        Contiguous, of the same shape and dtype, float32 or complex64; ``out`` is changed in place.
+    """
+    _add(values.reshape(-1), out.reshape(-1))
+
+
 def clear(out: Array) -> None:
     """Set an array to zero.
 
@@ -58,3 +69,9 @@ def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: A
             im = _added_rounded(total.imag, weights[b], value.imag)
             sums[dump, b, pol] = complex(re, im)
         sum_weights[dump, b] += weights[b]
+
+
+@njit(parallel=True, **_EXACT)
+def _add(values: Array, out: Array) -> None:
+    for k in prange(out.size):
+        out[k] += values[k]

@@ -3,7 +3,7 @@
 Each public function computes what its namesake in `reference` does. Importing needs no driver.
 """
 
-from kernels.cuda.averages import accumulate, clear
+from kernels.cuda.averages import accumulate, add, clear
 from kernels.cuda.beams import array_responses, dipoles, interpolate, scale
 from kernels.cuda.corruptions import add_noise, apply_gains, phase_screen
 from kernels.cuda.gaussians import along_axes, gaussians
@@ -13,6 +13,7 @@ from kernels.cuda.sources import apparent, directions
 
 __all__ = [
     "accumulate",
+    "add",
     "add_noise",
     "along_axes",
     "apparent",

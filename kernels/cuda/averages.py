@@ -33,6 +33,18 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     _accumulate[blocks(4 * rows), THREADS](*flat)
 
 
+def add(values: Array, out: Array) -> None:
+    """Add an array to another: out += values.
+
+    Parameters
+    ----------
+    values, out
+        Contiguous, of the same shape and dtype, float32 or complex64; ``out`` is changed in place.
+    """
+    if out.size:
+        _add[blocks(out.size), THREADS](values.reshape(out.size), out.reshape(out.size))
+
+
 def clear(out: Array) -> None:
     """Set an array to zero.
 
@@ -62,3 +74,9 @@ def _accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: A
 def _clear(out: Array) -> None:
     for k in range(cuda.grid(1), out.shape[0], cuda.gridsize(1)):
         out[k] = 0
+
+
+@cuda.jit
+def _add(values: Array, out: Array) -> None:
+    for k in range(cuda.grid(1), out.shape[0], cuda.gridsize(1)):
+        out[k] += values[k]

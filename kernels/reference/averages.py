@@ -28,6 +28,17 @@ def accumulate(visibilities: Array, weights: Array, sums: Array, sum_weights: Ar
     sum_weights += weights
 
 
+def add(values: Array, out: Array) -> None:
+    """Add an array to another: out += values.
+
+    Parameters
+    ----------
+    values, out
+        Contiguous, of the same shape and dtype, float32 or complex64; ``out`` is changed in place.
+    """
+    out += values
+
+
 def clear(out: Array) -> None:
     """Set an array to zero.
 

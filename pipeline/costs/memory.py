@@ -45,7 +45,9 @@ def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int, n_queued: int = 
     baselines = sizes.n_baselines * CELL_BYTES
     # One more than circulate, as ADIOS2 keeps a copy of a step until it is on disk.
     written = (N_BUFFERS + 1 + n_queued) * baselines
-    predicted = (N_BUFFERS * max(layout.items_per_rank()) + 1) * baselines + sizes.n_baselines * 8 * real_bytes
+    # Sums of an item, and of a first average where an item is a band of several.
+    sums = 1 + (layout.channels_per_item > layout.node)
+    predicted = (N_BUFFERS * max(layout.items_per_rank()) + sums) * baselines + sizes.n_baselines * 8 * real_bytes
     per_dump = predicted + written + averages_bytes(layout, sizes.n_baselines) + _geometry_bytes(sizes)
     if sizes.n_transformed:
         per_dump += _transformed_bytes(sizes, real_bytes)
@@ -76,9 +78,9 @@ def averages_bytes(layout: Layout, n_baselines: int) -> int:
     slice_1 = -(-n_baselines // layout.ranks_per_node)
     slice_2 = -(-slice_1 // layout.nodes_per_group)
     items = sum(layout.items_per_rank())
-    run = layout.node // layout.channels_per_item
+    on_node, across = layout.runs
     received = items * slice_1 * (layout.ranks_per_node > 1) + layout.group * slice_2 * (layout.nodes_per_group > 1)
-    summed = items // run * slice_1 * (run > 1) + slice_2 * (layout.group > 1)
+    summed = items // on_node * slice_1 * (on_node > 1) + slice_2 * (across > 1)
     return (received + summed) * CELL_BYTES
 
 

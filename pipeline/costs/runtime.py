@@ -110,8 +110,8 @@ def count_averages(plan: Plan) -> Counts:
     layout, n = plan.layout, plan.sizes.n_baselines
     slice_1 = -(-n // layout.ranks_per_node)
     slice_2 = -(-slice_1 // layout.nodes_per_group)
-    is_on_node = layout.node > layout.channels_per_item
-    items = sum(layout.items_per_rank()) * slice_1 * is_on_node + layout.group * slice_2 * (layout.group > 1)
+    on_node, across = layout.runs
+    items = sum(layout.items_per_rank()) * slice_1 * (on_node > 1) + across * slice_2 * (across > 1)
     n_bands = plan.layout.busiest_bands
     return {
         ("average", "item-baseline"): n_bands * plan.n_dumps * items,

@@ -163,6 +163,7 @@ def kernel_stage(kernel: str, n_kinds: int, n_stations: int, is_scalar: bool) ->
         "apply_gains": "gains",
         "add_noise": "noise",
         "accumulate": "accumulate",
+        "add": "accumulate",
         "clear": "accumulate",
     }
     return names.get(kernel)

@@ -62,8 +62,9 @@ class Task:
         Of Fourier transforms, nodes and polarisations counted: sources up, cells of grids, sources and baselines.
     has_screen, has_gains, has_noise
         What is done to visibilities.
-    channels_per_item, block_dumps
-        Channels summed before they are handed on; dumps worked on together.
+    channels_per_item, channels_per_sum, block_dumps
+        Channels summed before they are handed on; channels of a first average where that is several of them; dumps
+        worked on together.
     """
 
     n_stations: int
@@ -89,6 +90,7 @@ class Task:
     has_gains: bool = False
     has_noise: bool = False
     channels_per_item: int = 1
+    channels_per_sum: int | None = None
     block_dumps: int = 1
 
     @property
@@ -143,7 +145,8 @@ def _kernels(task: Task) -> Counts:
         ("array factors", "call"): task.evaluations * chunks * (task.n_elements > 0),
         ("dipoles", "source"): evaluated * (task.pattern == "dipole"),
         ("dipoles", "call"): task.evaluations * chunks * (task.pattern == "dipole"),
-        ("accumulate", "baseline"): task.n_baselines,
+        ("accumulate", "baseline"): task.n_baselines
+        * (1 + (1 / task.channels_per_sum if task.channels_per_sum else 0)),
         ("accumulate", "call"): 1 / task.block_dumps,
     }
     if task.evaluations:

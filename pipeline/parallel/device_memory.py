@@ -57,9 +57,9 @@ class Held:
 
     @property
     def dump_bytes(self) -> int:
-        """What every dump of a block adds: visibilities, two buffers of sums and weights, geometry of two blocks."""
+        """What every dump of a block adds: visibilities, three sums with weights, geometry of two blocks."""
         visibilities = self.n_baselines * 8 * self.real_bytes
-        sums = 2 * self.n_baselines * (4 * 8 + 4)
+        sums = 3 * self.n_baselines * (4 * 8 + 4)
         geometry = self.n_terms * 24 + self.n_sources * 24 + self.n_epochs * self.n_stations * 24
         return visibilities + sums + 2 * geometry
 

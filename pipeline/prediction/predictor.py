@@ -35,7 +35,7 @@ class Predicted:
     geometry
         Times and station positions of the block.
     sums
-        The items of this rank: channels, or sextets where it holds whole ones.
+        The items of this rank: channels, sextets where it holds whole ones, bands where it makes them.
     buffer
         What `sums` is a view of, to be given back.
     """
@@ -69,13 +69,12 @@ class Predictor:
         self._moments = Moments(prepared)
         self._corrupting = Corrupting(prepared)
         self._summing = Summing(prepared, self._corrupting)
-        block = (self._plan.block_dumps, n_baselines)
-        self._visibilities = device.empty((*block, N_POLARISATIONS), device.complex)
+        self._block = (self._plan.block_dumps, n_baselines)
+        self._visibilities = device.empty((*self._block, N_POLARISATIONS), device.complex)
         # While one is on its way to the host the next is summed, where the device can do both.
-        self._sums = [
-            (device.empty((*block, N_POLARISATIONS), np.complex64), device.empty(block, np.float32))
-            for _ in range(1 + device.blocks_ahead)
-        ]
+        self._sums = [self._empty_sums() for _ in range(1 + device.blocks_ahead)]
+        # Of a first average, where several are summed into a band here.
+        self._first = self._empty_sums() if self._plan.layout.channels_per_item > self._plan.layout.node else None
         self._n_sent_last = 0
 
     def __iter__(self) -> Iterator[Predicted]:
@@ -107,24 +106,51 @@ class Predictor:
                     self._predict(band, moments, sums)
                 yield Predicted(band, moments.geometry, sums, buffer)
 
+    def _empty_sums(self) -> tuple[Any, Any]:
+        """Allocate weighted sums of a block, and weights."""
+        values = self._device.empty((*self._block, N_POLARISATIONS), np.complex64)
+        return values, self._device.empty(self._block, np.float32)
+
     def _predict(self, band: int, moments: BlockMoments, out: Sums) -> None:
-        """Predict the items of one block: sums over one channel, or over a sextet's in order."""
+        """Predict the items of one block: sums over one channel, over a sextet's in order, or over a band's sextets."""
         n_dumps, n_items = out.weights.shape[:2]
-        n_channels = self._plan.layout.channels_per_item
-        channel = band * self._plan.layout.channels_per_band + self._role.channels[0]
+        layout = self._plan.layout
+        channel = band * layout.channels_per_band + self._role.channels[0]
         for item in range(n_items):
             sums, weights = (each[:n_dumps] for each in self._sums[0])
             # What was last sent from there may still be on its way; what was sent last is the other's.
             self._device.wait_for_sends(self._n_sent_last)
-            self._device.kernels.clear(sums)
-            self._device.kernels.clear(weights)
-            for _ in range(n_channels):
-                self._add_channel(channel, moments, sums, weights)
-                channel += 1
+            channels = range(channel, channel + layout.channels_per_item)
+            if self._first is None:
+                self._sum_channels(channels, moments, sums, weights)
+            else:
+                self._sum_sextets(channels, moments, self._first, sums, weights)
+            channel = channels.stop
             self._device.send(sums, out.values[:, item])
             self._device.send(weights, out.weights[:, item])
             self._sums.append(self._sums.pop(0))
             self._n_sent_last = 2
+
+    def _sum_sextets(
+        self, channels: range, moments: BlockMoments, first: tuple[Any, Any], sums: Any, weights: Any
+    ) -> None:
+        """Sum the first averages of a band, in order: the same bits as where they are of several ranks."""
+        of_one, weights_of_one = (array[: moments.n_dumps] for array in first)
+        self._clear(sums, weights)
+        for start in channels[:: self._plan.layout.node]:
+            self._sum_channels(range(start, start + self._plan.layout.node), moments, of_one, weights_of_one)
+            self._device.kernels.add(of_one, sums)
+            self._device.kernels.add(weights_of_one, weights)
+
+    def _sum_channels(self, channels: range, moments: BlockMoments, sums: Any, weights: Any) -> None:
+        """Predict channels and sum them, in order."""
+        self._clear(sums, weights)
+        for channel in channels:
+            self._add_channel(channel, moments, sums, weights)
+
+    def _clear(self, *arrays: Any) -> None:
+        for array in arrays:
+            self._device.kernels.clear(array)
 
     def _add_channel(self, channel: int, moments: BlockMoments, sums: Any, sum_weights: Any) -> None:
         """Predict one channel for every dump of a block and add it to the sums."""
@@ -192,4 +218,6 @@ def _run_every_kernel(prepared: Prepared) -> None:
     device.kernels.clear(sums)
     device.kernels.clear(sum_weights)
     device.kernels.accumulate(visibilities, corrupting.weights, sums, sum_weights)
+    for array in (sums, sum_weights):
+        device.kernels.add(array, array)
     device.synchronise()

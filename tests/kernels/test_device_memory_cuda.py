@@ -37,9 +37,9 @@ def test_what_is_held() -> None:
     # Stations alike have no responses of their own.
     alike = dataclasses.replace(HELD, n_kinds=1)
     assert alike.fixed_bytes == 1_400_000_000 + 1_003_906_250 + element + shared
-    # Visibilities and two sums of 4 complex64, two float32 weights; of two blocks 24 bytes a term and a source, and 3
-    # epochs of positions.
-    assert HELD.dump_bytes == 130_816 * (32 + 64 + 8) + 2 * (50_000 * 48 + 3 * 512 * 24)
+    # Visibilities and three sums of 4 complex64, three float32 weights; of two blocks 24 bytes a term and a source,
+    # and 3 epochs of positions.
+    assert HELD.dump_bytes == 130_816 * (32 + 96 + 12) + 2 * (50_000 * 48 + 3 * 512 * 24)
 
 
 def test_a_block_is_shortened_to_what_is_free() -> None:

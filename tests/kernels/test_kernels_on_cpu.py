@@ -268,6 +268,18 @@ def test_several_dumps_at_once_are_the_same_bits_as_each_alone(precision: str, k
 
 
 @pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("shape", [(3, 5, 4), (0, 4), (4099,)])
+def test_add_rounds_once(module: ModuleType, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(6)
+    values, before = (rng.normal(size=(2, *shape, 2)) * 10.0 ** rng.integers(-9, 9, (2, *shape, 2))).astype(np.float32)
+    exact = (values.astype(np.longdouble) + before).astype(np.float32)
+    for dtype in (np.float32, np.complex64):
+        out = before.copy().view(dtype)
+        module.add(values.view(dtype), out)
+        assert out.tobytes() == exact.tobytes()
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_clear(module: ModuleType) -> None:
     for shape in ((3, 5, 4), (0, 4), (7,)):
         for dtype in (np.complex64, np.complex128, np.float32):

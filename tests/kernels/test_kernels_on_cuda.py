@@ -248,6 +248,17 @@ def test_interpolate(real: Any, sizes: Sizes) -> None:
 
 
 @on_gpu_or_simulator
+def test_add() -> None:
+    values, before = np.random.default_rng(6).normal(size=(2, 3, 5, 4, 2)).astype(np.float32)
+    exact = (values.astype(np.longdouble) + before).astype(np.float32)
+    for dtype in (np.float32, np.complex64):
+        out = cuda.to_device(before.view(dtype))
+        kernels.add(cuda.to_device(values.view(dtype)), out)
+        assert to_host(out).tobytes() == exact.tobytes()
+    kernels.add(*(cuda.to_device(np.empty((0, 4), np.complex64)) for _ in range(2)))
+
+
+@on_gpu_or_simulator
 def test_clear() -> None:
     out = cuda.to_device(np.full((3, 5, 4), np.nan, np.complex64))
     kernels.clear(out)
