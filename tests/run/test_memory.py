@@ -88,7 +88,7 @@ FEW_BASELINES = {"array": "ska-low-aa2", "baselines": {"max": "300 m"}}
     ("telescope", "dumps", "changes"),
     [
         (CORE, 32, {"compute": {"precision": "double"}}),
-        (CORE, 24, {"averaging": {"node": 1, "group": 4}}),
+        (CORE, 32, {"averaging": {"node": 1, "group": 4}}),
         (CORE, 96, {"compute": {"route": "nufft", "smearing": "none"}}),
         (CORE, 32, {"ionosphere": {"kolmogorov": {"seed": 1, "r0": "10 km"}}, "gains": {"seed": 1}}),
         ({**FEW_BASELINES, "station": DIPOLES}, 8, {"sky": population("10 deg", "100 mJy")}),

@@ -17,8 +17,8 @@ sky:
       - {name: b, ra: 23h58m30s, dec: -26d30m, i: 1 Jy, q: 0.5 Jy}
 phase_centre: {ra: 0h, dec: -27d}
 time: {start: 2026-11-22T12:00:00, integration: 0.8 s, dumps: 11}
-spectrum: {start: 150 MHz, width: 20 kHz, channels: 12}
-averaging: {node: 2, group: 3}
+spectrum: {start: 150 MHz, width: 20 kHz, channels: 24}
+averaging: {node: 2, group: 6}
 compute: {smearing: none, backend: cpu}
 flags: {channels: [1], dumps: [4]}
 output: {path: ahead.dawn}
@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.costs.memory import N_BUFFERS
+from pipeline.layout import lay_out
 from pipeline.parallel.device import CpuDevice
 from pipeline.parallel.exchange import Sums
 from pipeline.parallel.topology import World
@@ -75,16 +76,21 @@ def blocks(prepared):
 
 with World() as world:
     prepared = prepare(Path(sys.argv[1]), world)
-    late = Late("mixed", "tried", 1)
-    ahead, plain = blocks(dataclasses.replace(prepared, device=late)), blocks(prepared)
-    assert not late.sent
-    assert len(plain) == len(ahead) >= 8
-    assert plain[0][-1].shape[1] > 1, "several items share the buffers of sums"
-    for one, other in zip(plain, ahead, strict=True):
-        assert one[:-2] == other[:-2]
-        np.testing.assert_array_equal(one[-2], other[-2])
-        np.testing.assert_array_equal(one[-1], other[-1])
-    assert any((block[-1] < 2).any() for block in plain), "something is flagged"
+    # One rank makes bands; one of three has two first averages, which share the buffers of sums.
+    for n_ranks, n_items in ((1, 1), (3, 2)):
+        layout = lay_out(24, 2, 6, n_ranks, n_ranks)[0]
+        prepared = dataclasses.replace(prepared, plan=dataclasses.replace(prepared.plan, layout=layout))
+        late = Late("mixed", "tried", 1)
+        ahead, plain = blocks(dataclasses.replace(prepared, device=late)), blocks(prepared)
+        assert not late.sent
+        assert len(plain) == len(ahead) >= 8
+        assert plain[0][-1].shape[1] == n_items
+        for one, other in zip(plain, ahead, strict=True):
+            assert one[:-2] == other[:-2]
+            np.testing.assert_array_equal(one[-2], other[-2])
+            np.testing.assert_array_equal(one[-1], other[-1])
+        most = plain[0][-1].max()
+        assert any((block[-1] < most).any() for block in plain), "something is flagged"
 """
 
 
