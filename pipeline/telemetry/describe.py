@@ -147,6 +147,8 @@ def describe_plan(config: Config, inputs: Inputs, plan: Plan, time: RunTime) -> 
     edge_deg = math.degrees(config.image.size * config.image.cell_rad / 2)
     seconds = plan.n_dumps * config.time.integration_s
     first = "before anything is sent" if layout.averages_first else "by exchange of channels"
+    if layout.makes_bands:
+        first = "by the rank that predicts it, and so the band: nothing is sent"
     pairs = [
         ("observation", f"{config.name}: {counted(plan.n_dumps, 'dump')} over {seconds:,.1f} s"),
         ("telescope", f"{inputs.telescope.name}, {counted(sizes.n_stations, 'station')}"),

@@ -52,7 +52,7 @@ def test_a_block_is_shortened_to_what_is_free() -> None:
 def test_no_room_for_one_dump_names_the_remedy() -> None:
     free = HELD.fixed_bytes + HELD.dump_bytes
     assert block_that_fits(free, 1, HELD, 50) == 1
-    with pytest.raises(DeviceError, match=r"2\.72 GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
+    with pytest.raises(DeviceError, match=r"2\.73 GB to hold one dump of 130816 baselines, and .* put fewer ranks"):
         block_that_fits(free - 1, 1, HELD, 50)
-    with pytest.raises(DeviceError, match=r"5\.44 GB for 2 ranks"):
+    with pytest.raises(DeviceError, match=r"5\.45 GB for 2 ranks"):
         block_that_fits(free, 2, HELD, 50)
