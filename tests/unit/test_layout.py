@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
+from pipeline.config.file import load_config
 from pipeline.errors import PlanError
+from pipeline.inputs import load_inputs
 from pipeline.layout import lay_out, partition
-from pipeline.plan import band_decorrelation
+from pipeline.plan import band_decorrelation, make_plan
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 MACHINES = [
     (144, 1, 1),
@@ -86,6 +91,17 @@ def test_ranks_send_as_little_as_even_loads_allow(machine, expected):
     best = lay_out(*machine)[0]
     assert (best.ranks_per_node, best.nodes_per_group, best.busiest_channels) == expected
     assert best.sent(1000) == (0, 0) if expected[:2] == (1, 1) else best.sent(1000)[0] > 0
+
+
+@pytest.mark.parametrize(("memory_mb", "expected"), [(30, (3, 1, 48)), (20, (1, 1, 72))])
+def test_the_next_layout_is_taken_where_memory_holds_no_dump_of_the_best(tmp_path, memory_mb, expected):
+    text = (CONFIGS / "demo.yaml").read_text().replace("skies/", f"{CONFIGS}/skies/")
+    path = tmp_path / "small.yaml"
+    path.write_text(f"{text}\ncompute: {{memory: {memory_mb} MB}}\n")
+    config = load_config(path)
+    made = make_plan(config, load_inputs(config).sizes, 3, 3, 1)
+    assert (made.layout.ranks_per_node, made.layout.nodes_per_group, made.layout.busiest_channels) == expected
+    assert made.memory_bytes <= memory_mb * 1e6
 
 
 @pytest.mark.parametrize(
