@@ -153,7 +153,8 @@ def load_ionosphere(config: IonosphereConfig, lowest_hz: float) -> Ionosphere:
     if kolmogorov.pixel_m > smallest_m / 2:
         raise ConfigError(
             f"ionosphere.kolmogorov.pixel: {kolmogorov.pixel_m:g} m is more than half of r0, which is "
-            f"{smallest_m:.4g} m at {lowest_hz / 1e6:g} MHz; give a pixel of {float(f'{smallest_m / 2:.3g}'):g} m or less"
+            f"{smallest_m:.4g} m at {lowest_hz / 1e6:g} MHz; give a pixel of "
+            f"{float(f'{smallest_m / 2:.3g}'):g} m or less"
         )
     return Ionosphere(config.height_m, velocity, kolmogorov)
 
