@@ -204,28 +204,38 @@ def direction_cosines(ell: float, m: float, n: float) -> tuple[float, float, flo
 
 
 def dipole_peaks(height: float, half: float) -> tuple[float, float]:
-    """Give what `dipole_gain` is divided by: a ground plane's at the zenith, a dipole's at right angles to it."""
+    """Give what `dipole` is divided by: a ground plane's at the zenith, a dipole's at right angles to it."""
     plane = math.sin(2.0 * math.pi * height) if height != 0.0 else 1.0
     return plane, (math.sin(math.pi * half) / (math.pi * half)) ** 2 if half != 0.0 else 1.0
 
 
-def dipole_gain(up: float, along: float, height: float, half: float, zenith: float, across: float) -> float:
-    """Give what a ground plane and the length of a dipole make of its response.
+def dipole(
+    enu: Any, north: Any, feeds: Any, look: int, feed: int, height: float, half: float, zenith: float, across: float
+) -> tuple[float, float]:
+    """Response of one dipole in one look, towards the sky's north and east: see `reference.beams.dipoles`.
 
     Parameters
     ----------
-    up, along
-        Cosines of the angles from the zenith and from the dipole.
+    enu, north, feeds
+        (look, 3), (look, 3), (2, 3) float64: towards the source, to the north there, along the dipoles.
+    look, feed
+        Which.
     height, half
-        Its height above the plane and half its length, in wavelengths; zero: no plane, a short dipole.
+        Height above the plane and half the length, in wavelengths; zero: no plane, a short dipole.
     zenith, across
         `dipole_peaks`.
     """
-    ground = math.sin(2.0 * math.pi * height * up) / zenith if height != 0.0 else 1.0
+    x, y, z = enu[look, 0], enu[look, 1], enu[look, 2]
+    a, b, c = north[look, 0], north[look, 1], north[look, 2]
+    dx, dy, dz = feeds[feed, 0], feeds[feed, 1], feeds[feed, 2]
+    along = dx * x + dy * y + dz * z
+    ground = math.sin(2.0 * math.pi * height * z) / zenith if height != 0.0 else 1.0
     low, high = math.pi * half * (1.0 - along), math.pi * half * (1.0 + along)
     of_low = math.sin(low) / low if low != 0.0 else 1.0
     of_high = math.sin(high) / high if high != 0.0 else 1.0
-    return ground * of_low * of_high / across
+    gain = ground * of_low * of_high / across
+    east = dx * (b * z - c * y) + dy * (c * x - a * z) + dz * (a * y - b * x)
+    return gain * (dx * a + dy * b + dz * c), gain * east
 
 
 def is_up(lmn: Any, zenith: Any, dump: int, source: int) -> Any:

@@ -142,6 +142,11 @@ class Layout:
         return self.node if self.averages_first else 1
 
     @property
+    def sums_twice(self) -> bool:
+        """Whether a rank sums channels into first averages, and these into the band, by itself."""
+        return self.channels_per_item > self.node
+
+    @property
     def runs(self) -> tuple[int, int]:
         """Items that the ranks of a node sum into one, and what a group then sums into a band."""
         return max(1, self.node // self.channels_per_item), 1 if self.makes_bands else self.group

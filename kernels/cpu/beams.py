@@ -30,7 +30,7 @@ _turns_of_path = njit(bodies.turns_of_path, fastmath={"contract"})
 _nearest_quarter = njit(bodies.nearest_quarter)
 _cos_sin_single = njit(bodies.cos_sin_single, fastmath={"contract"})
 _cos_sin_double = njit(bodies.cos_sin_double, fastmath={"contract"})
-_dipole_gain = njit(bodies.dipole_gain)
+_dipole = njit(bodies.dipole, fastmath={"contract"})
 
 
 def array_responses(
@@ -228,13 +228,8 @@ def _dipoles(
     enu: Array, north: Array, feeds: Array, height: float, half: float, zenith: float, across: float, out: Array
 ) -> None:
     for s in prange(len(enu)):
-        x, y, z = enu[s, 0], enu[s, 1], enu[s, 2]
-        a, b, c = north[s, 0], north[s, 1], north[s, 2]
         for k in range(2):
-            dx, dy, dz = feeds[k, 0], feeds[k, 1], feeds[k, 2]
-            gain = _dipole_gain(z, dx * x + dy * y + dz * z, height, half, zenith, across)
-            out[s, 2 * k] = gain * (dx * a + dy * b + dz * c)
-            out[s, 2 * k + 1] = gain * (dx * (b * z - c * y) + dy * (c * x - a * z) + dz * (a * y - b * x))
+            out[s, 2 * k], out[s, 2 * k + 1] = _dipole(enu, north, feeds, s, k, height, half, zenith, across)
 
 
 @njit(parallel=True, **OPTIONS)

@@ -16,7 +16,7 @@ _turns_of_path = cuda.jit(bodies.turns_of_path, device=True)
 _nearest_quarter = cuda.jit(bodies.nearest_quarter, device=True)
 _cos_sin_single = cuda.jit(bodies.cos_sin_single, device=True)
 _cos_sin_double = cuda.jit(bodies.cos_sin_double, device=True)
-_dipole_gain = cuda.jit(bodies.dipole_gain, device=True)
+_dipole = cuda.jit(bodies.dipole, device=True)
 
 
 def array_responses(
@@ -169,13 +169,8 @@ def _dipoles(
     enu: Array, north: Array, feeds: Array, height: float, half: float, zenith: float, across: float, out: Array
 ) -> None:
     for s in range(cuda.grid(1), enu.shape[0], cuda.gridsize(1)):
-        x, y, z = enu[s, 0], enu[s, 1], enu[s, 2]
-        a, b, c = north[s, 0], north[s, 1], north[s, 2]
         for k in range(2):
-            dx, dy, dz = feeds[k, 0], feeds[k, 1], feeds[k, 2]
-            gain = _dipole_gain(z, dx * x + dy * y + dz * z, height, half, zenith, across)
-            out[s, 2 * k] = gain * (dx * a + dy * b + dz * c)
-            out[s, 2 * k + 1] = gain * (dx * (b * z - c * y) + dy * (c * x - a * z) + dz * (a * y - b * x))
+            out[s, 2 * k], out[s, 2 * k + 1] = _dipole(enu, north, feeds, s, k, height, half, zenith, across)
 
 
 @cuda.jit

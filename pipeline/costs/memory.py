@@ -46,7 +46,7 @@ def memory_bytes(layout: Layout, sizes: Sizes, real_bytes: int, n_queued: int = 
     # One more than circulate, as ADIOS2 keeps a copy of a step until it is on disk.
     written = (N_BUFFERS + 1 + n_queued) * baselines
     # Sums of an item, and of a first average where an item is a band of several.
-    sums = 1 + (layout.channels_per_item > layout.node)
+    sums = 1 + layout.sums_twice
     predicted = (N_BUFFERS * max(layout.items_per_rank()) + sums) * baselines + sizes.n_baselines * 8 * real_bytes
     per_dump = predicted + written + averages_bytes(layout, sizes.n_baselines) + _geometry_bytes(sizes)
     if sizes.n_transformed:

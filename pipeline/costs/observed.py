@@ -69,7 +69,7 @@ def task_of(config: Config, inputs: Inputs, plan: Plan) -> Task:
         has_gains=inputs.instrument.gains is not None,
         has_noise=inputs.instrument.noise is not None,
         channels_per_item=plan.layout.channels_per_item,
-        channels_per_sum=plan.layout.node if plan.layout.channels_per_item > plan.layout.node else None,
+        channels_per_sum=plan.layout.node if plan.layout.sums_twice else None,
         block_dumps=plan.block_dumps,
     )
 

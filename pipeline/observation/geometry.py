@@ -90,11 +90,13 @@ class Moment:
         return found
 
     def north(self, sources: Int64 | slice = _ALL) -> Float64:
-        """Return unit vectors at sources towards ICRS north along the sky, (source, 3) float64."""
-        found: Float64 = (
-            _towards_north(_apparent(_markers(self._icrs[sources]), self._astrometry)) @ self.horizon_axes.T
-        )
+        """Return unit vectors at sources towards ICRS north along the sky, (source, 3) float64, in east, north, up."""
+        found: Float64 = self.apparent_north(sources) @ self.horizon_axes.T
         return found
+
+    def apparent_north(self, sources: Int64 | slice = _ALL) -> Float64:
+        """Return the same, (source, 3) float64, in celestial intermediate axes."""
+        return _towards_north(_apparent(_markers(self._icrs[sources]), self._astrometry))
 
     def lmn(self, sources: Int64 | slice = _ALL) -> Float64:
         """Return l, m and n-1 of sources, (source, 3) float64."""

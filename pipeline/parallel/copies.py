@@ -45,8 +45,11 @@ class Copies:
         made = self._cuda.event()
         made.record()
         made.wait(self._stream)
-        for there, here in [(array, out)] if out.flags.c_contiguous else zip(array, out, strict=True):
-            there.copy_to_host(here, stream=self._stream)
+        if out.flags.c_contiguous:
+            array.copy_to_host(out, stream=self._stream)
+        else:
+            for row in range(len(out)):
+                array[row].copy_to_host(out[row], stream=self._stream)
         arrived = self._cuda.event()
         arrived.record(self._stream)
         self._sent.append(arrived)

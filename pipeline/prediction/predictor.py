@@ -74,7 +74,7 @@ class Predictor:
         # While one is on its way to the host the next is summed, where the device can do both.
         self._sums = [self._empty_sums() for _ in range(1 + device.blocks_ahead)]
         # Of a first average, where several are summed into a band here.
-        self._first = self._empty_sums() if self._plan.layout.channels_per_item > self._plan.layout.node else None
+        self._first = self._empty_sums() if self._plan.layout.sums_twice else None
         self._n_sent_last = 0
 
     def __iter__(self) -> Iterator[Predicted]:

@@ -125,7 +125,7 @@ class Present:
     @functools.cached_property
     def north(self) -> Float64:
         """Unit vectors to the north along the sky, (moment, source, 3) float64, in the axes of `Cell.vectors`."""
-        return np.stack([moment.north(self.sources) @ moment.horizon_axes for moment in self.cell.moments])
+        return np.stack([moment.apparent_north(self.sources) for moment in self.cell.moments])
 
     @functools.cached_property
     def looks(self) -> Looks:

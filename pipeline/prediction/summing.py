@@ -86,8 +86,9 @@ class Summing:
         self._no_response = device.empty((1, 0), prepared.response_dtype)
         self._packing_space = None
         if inputs.response.n_kinds > 1 and not inputs.response.is_scalar:
-            most = prepared.phasors_at_once // (2 * self._n_stations), plan.sizes.terms_at_once
-            self._packing_space = device.packing_space(max(1, most[0] // max(1, most[1])), most[1], self._n_stations)
+            n_terms = max(1, plan.sizes.terms_at_once)
+            n_dumps = prepared.phasors_at_once // (2 * self._n_stations * n_terms)
+            self._packing_space = device.packing_space(n_dumps, n_terms, self._n_stations)
         # Stations along the axes of every Gaussian, each of which is round and of width one in these.
         n_extended = plan.sizes.extended_at_once
         self._gaussians = (
